@@ -1,0 +1,52 @@
+# Every target sets up what it needs: see coursebuild/bootstrap.py.
+PYTHON ?= python3
+TORCH_INDEX ?=
+LAB_ARGS ?=
+TEST_ARGS ?=
+DEST ?=
+PY := .venv/bin/python
+MIN_PYTHON := 3.11
+
+export TORCH_INDEX
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test test-slow build bench publish constraints clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PYTHON=python3.12       the interpreter to make .venv from ($(MIN_PYTHON) or newer)"
+	@echo "  TORCH_INDEX=ADDRESS     take torch from this package index, for one with CPU builds"
+	@echo "  LAB_ARGS='--port 9999'  passed on to jupyter lab;  TEST_ARGS='-k text' to pytest"
+
+setup: ## make or refresh .venv (the other targets do it themselves)
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "No '$(PYTHON)' here. Install Python $(MIN_PYTHON) or newer, or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(MIN_PYTHON)".split("."))))' || { \
+	  echo "'$(PYTHON)' is $$("$(PYTHON)" -V 2>&1), and the course needs Python $(MIN_PYTHON) or newer. Install one, or name one that is here: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -I coursebuild/bootstrap.py
+
+lab: setup ## open the lectures in JupyterLab
+	@"$(PY)" -m coursebuild lab $(LAB_ARGS)
+
+test: setup ## run the tests (under 20 minutes on 2 cores)
+	@"$(PY)" -m pytest -m "not slow" $(TEST_ARGS)
+
+test-slow: setup ## run the tests that are marked slow
+	@"$(PY)" -m pytest -m slow $(TEST_ARGS)
+
+build: setup ## make the notebooks and the week table from their sources
+	@"$(PY)" -m coursebuild build
+
+bench: setup ## measure, and write build/bench.json
+	@"$(PY)" -m benchmarks
+
+publish: setup ## write the public repository: make publish DEST=../public-course
+	@"$(PY)" -m coursebuild publish "$(DEST)"
+
+constraints: setup ## write constraints.txt anew from the newest versions
+	@"$(PY)" -I coursebuild/bootstrap.py --constraints
+
+clean: ## remove .venv and build/
+	rm -rf .venv build

@@ -1,0 +1,113 @@
+"""Make every generated file from its source; the second time, change nothing."""
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from coursebuild import lectures, master, text
+from coursebuild.settings import Settings
+
+WEEKS = re.compile(r"(<!-- weeks: made by `make build` -->\n).*?(<!-- end of weeks -->)", re.S)
+
+
+@dataclass
+class Report:
+    """What a build did: the files it wrote, removed, and set aside because somebody had edited them."""
+
+    written: list[Path] = field(default_factory=list)
+    removed: list[Path] = field(default_factory=list)
+    kept_aside: list[tuple[Path, Path]] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.written or self.removed)
+
+
+def generate(settings: Settings) -> dict[Path, str]:
+    """Every committed generated file and its text.
+
+    Raises:
+        coursebuild.text.SourceError: a source is not well formed.
+    """
+    course = lectures.read_lectures(settings)
+    made = {}
+    for lecture in course:
+        nb = text.notebook(lectures.cells_of(lecture, course, settings))
+        made[settings.lectures / lecture.notebook_name] = text.dumps(nb)
+    readme = settings.root / "README.md"
+    made[readme] = with_weeks(readme.read_text(encoding="utf-8"), lectures.week_table(course, settings))
+    return made
+
+
+def with_weeks(readme: str, table: str) -> str:
+    """The README with its week table replaced.
+
+    Raises:
+        ValueError: the two comments that enclose the table are missing.
+    """
+    if not WEEKS.search(readme):
+        raise ValueError(
+            "README.md: the comments '<!-- weeks: made by `make build` -->' and '<!-- end of weeks -->' are missing"
+        )
+    return WEEKS.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", readme)
+
+
+def masters(settings: Settings) -> dict[Path, str]:
+    """Each homework master as an otter master notebook, under build/."""
+    made = {}
+    for path in sorted((settings.root / "solutions").glob("*/*.py")):
+        _, cells = text.read_source(path)
+        master.check(cells, path)
+        made[settings.build / "masters" / f"{path.stem}.ipynb"] = text.dumps(text.notebook(cells))
+    return made
+
+
+def differences(settings: Settings) -> list[Path]:
+    """The committed files that differ from what their sources give."""
+    wanted = generate(settings)
+    stale = [path for path, content in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != content]
+    return stale + orphans(settings, wanted)
+
+
+def orphans(settings: Settings, wanted: dict[Path, str]) -> list[Path]:
+    return [path for path in sorted(settings.lectures.glob("*.ipynb")) if path not in wanted]
+
+
+def build(settings: Settings) -> Report:
+    """Write what differs. A notebook that was edited by hand is set aside under build/edited, never lost."""
+    report = Report()
+    wanted = generate(settings)
+    for path, content in {**wanted, **masters(settings)}.items():
+        if path.exists() and path.read_text(encoding="utf-8") == content:
+            continue
+        set_aside_edits(settings, path, report)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+        report.written.append(path)
+    for path in orphans(settings, wanted):
+        set_aside_edits(settings, path, report)
+        path.unlink()
+        report.removed.append(path)
+    return report
+
+
+def set_aside_edits(settings: Settings, path: Path, report: Report) -> None:
+    if path.suffix != ".ipynb" or not path.exists():
+        return
+    try:
+        edited = text.is_edited(nbformat.read(path, as_version=4))
+    except Exception as error:  # any unreadable notebook is somebody's work, whatever is wrong with it
+        print(f"{path.name} cannot be read ({type(error).__name__}); it is kept.")
+        edited = True
+    if not edited:
+        return
+    folder = settings.build / "edited"
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 1
+    while (kept := folder / f"{path.stem}.{count}.ipynb").exists():
+        count += 1
+    shutil.copy2(path, kept)
+    report.kept_aside.append((path, kept))
