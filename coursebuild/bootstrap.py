@@ -33,7 +33,8 @@ LAB_SETTINGS = {
 NO_SPACE = re.compile(r"No space left on device|Errno 28|Disk quota exceeded", re.I)
 NO_INDEX = re.compile(
     r"NewConnectionError|Failed to establish a new connection|Name or service not known|Temporary failure in name resolution"
-    r"|Connection refused|ProxyError|SSLError|ConnectTimeout|ReadTimeout|Could not fetch URL|Network is unreachable",
+    r"|Connection refused|ProxyError|SSLError|ConnectTimeout|ReadTimeout|Could not fetch URL|Network is unreachable"
+    r"|\(from versions: none\)",
     re.I,
 )
 
@@ -163,7 +164,9 @@ def install(venv: Path = VENV, constraints: str | None = "constraints.txt") -> N
     torch_index = os.environ.get("TORCH_INDEX", "").strip()
     if torch_index:
         pip_install("--index-url", torch_index, *pinned, "torch", venv=venv)
-    pip_install(*pinned, *PROJECTS, venv=venv)
+    # The build backend is installed first and pinned too: an isolated build would fetch the newest.
+    pip_install(*pinned, "hatchling", venv=venv)
+    pip_install("--no-build-isolation", *pinned, *PROJECTS, venv=venv)
 
 
 def settle_jupyter(venv: Path = VENV) -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from coursebuild import master
 
 MIN_LENGTH = 10
+LONG = 20
 MAX_DEPTH = 6
 MAX_UNPACKED = 256 * 2**20  # bytes of one file, all its nested archives together
 PRIVATE = ("solutions/", "autograder/", "tests/homework/")
@@ -51,6 +52,7 @@ class Leak:
 
 def normalise(text: str) -> str:
     """Text without blanks, quotes and escapes, line breaks kept, escaped line breaks made real."""
+    text = re.sub(r"(\x1b|\\u001b|\\x1b)\[[0-9;]*m", "", text)  # colours of a traceback
     text = re.sub(r"\\+r?\\*n", "\n", text)
     text = re.sub(r"[^\S\n]|[\"'\\]", "", text)
     return re.sub(r"#SOLUTION(NOPROMPT)?$", "", text, flags=re.M)
@@ -192,7 +194,10 @@ class Gate:
     def _search_text(self, name: str, text: str, leaks: dict) -> None:
         flat = normalise(text)
         for secret in self.secrets:
-            if secret.line in flat and re.search(rf"(?<!\w){re.escape(secret.line)}(?!\w)", flat):
+            if secret.line not in flat:
+                continue
+            # A short line may be part of a longer name; a long one is found even where a word stands right before it.
+            if len(secret.line) >= LONG or re.search(rf"(?<!\w){re.escape(secret.line)}(?!\w)", flat):
                 leaks.setdefault(secret, Leak(name, f"a line of a {secret.kind} ({secret.origin})"))
         for match in MARKER_LINE.finditer(re.sub(r"\\n", "\n", text)):
             comment = re.sub(r"[\s\"',\\]+$", "", match[1])

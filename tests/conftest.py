@@ -1,0 +1,56 @@
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coursebuild import settings as course_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_MASTER = Path(__file__).parent / "samples" / "hw0_sample.py"
+
+
+@pytest.fixture(scope="session")
+def settings():
+    return course_settings.load()
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A small course of its own: this repository's dlcourse, one lecture, the sample master, in a git repository."""
+    root = tmp_path / "a course"
+    (root / "lectures" / "src").mkdir(parents=True)
+    (root / "solutions" / "hw0_sample").mkdir(parents=True)
+    shutil.copytree(ROOT / "dlcourse", root / "dlcourse", ignore=shutil.ignore_patterns("__pycache__", "dist", "build"))
+    for name in ("pyproject.toml", "LICENSE", "README.md"):
+        shutil.copy(ROOT / name, root / name)
+    shutil.copy(SAMPLE_MASTER, root / "solutions" / "hw0_sample" / "hw0_sample.py")
+    (root / "lectures" / "src" / "01_sample.py").write_text(
+        "# ---\n# title: Sample\n# question: Does it build?\n# ---\n\n"
+        "# %% [markdown]\n# Some text.\n\n"
+        '# %% tags=["setup"]\nimport math\n\n'
+        "# %%\nmath.pi\n"
+    )
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    return replace(course_settings.load(root), root=root)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser's path. Without one browser tests are skipped, but in CI that is a failure."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: .ci/run installs it")
+        pytest.skip("no Chromium on this machine")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def git_identity(monkeypatch):
+    """Commits in tests need an author, and must not depend on this machine's git settings."""
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@example.org")

@@ -1,0 +1,320 @@
+"""The leak gate: one leak of each kind is planted, and the gate must close; what is public must pass."""
+
+import base64
+import gzip
+import html
+import io
+import json
+import struct
+import subprocess
+import tarfile
+import zipfile
+import zlib
+
+import nbformat
+import pytest
+
+from coursebuild import build, leaks, publish
+from coursebuild.__main__ import main
+from coursebuild.leaks import Gate
+from tests.conftest import SAMPLE_MASTER
+
+SECRETS = leaks.secrets_of(SAMPLE_MASTER)
+GATE = Gate(SECRETS)
+SOLUTION = "    shifted_for_safety = logits - logits.max(axis=-1, keepdims=True)"
+HIDDEN = "    secret_probe = np.array([[1234.5, 1234.5]])"
+WRITTEN = "Numerator and denominator are both multiplied by exp(-max), which cancels."
+
+
+def test_secrets_of_the_sample():
+    lines = {secret.line for secret in SECRETS}
+    assert leaks.normalise(SOLUTION) in lines
+    assert leaks.normalise(HIDDEN) in lines
+    assert leaks.normalise(WRITTEN) in lines
+    assert "temperature_of_choice=0.731" in lines, "the marker itself is no part of the line"
+    assert "defsoftmax(logits):" not in lines, "what the prompt shows is public"
+
+
+COLOUR = "\x1b[0m \x1b[0;34m"
+
+
+def notebook_with(cell) -> bytes:
+    return nbformat.writes(nbformat.v4.new_notebook(cells=[cell])).encode()
+
+
+def code(**parts):
+    return nbformat.v4.new_code_cell("1 + 1", **parts)
+
+
+def output(**data):
+    return [nbformat.v4.new_output("display_data", data=data)]
+
+
+def archive(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("dlcourse/answers.py", text)
+    return buffer.getvalue()
+
+
+def tar_gz(text: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
+        info = tarfile.TarInfo("answers.py")
+        info.size = len(text.encode())
+        packed.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def png_with(text: str) -> bytes:
+    chunk = b"zTXt" + b"Comment\0\0" + zlib.compress(text.encode())
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def b64(text: str) -> str:
+    return base64.b64encode((text + " " * 60).encode()).decode()
+
+
+HIDING_PLACES = {
+    "plain text": lambda s: s.encode(),
+    "other indentation and quotes": lambda s: s.strip().replace(" = ", "=").replace("'", '"').encode(),
+    "inside a longer line": lambda s: f"try: {s.strip()}; print(1)".encode(),
+    "utf-16": lambda s: s.encode("utf-16"),
+    "code cell": lambda s: notebook_with(nbformat.v4.new_code_cell(f"x = 1\n{s}")),
+    "text cell": lambda s: notebook_with(nbformat.v4.new_markdown_cell(f"See `{s}`.")),
+    "output cell, printed": lambda s: notebook_with(code(outputs=[nbformat.v4.new_output("stream", text=f"a\n{s}\nb")])),
+    "output cell, repr": lambda s: notebook_with(code(outputs=output(**{"text/plain": repr(f"a\n{s}\nb")}))),
+    "output cell, html": lambda s: notebook_with(
+        code(outputs=output(**{"text/html": "<b>" + "</b> <i>".join(map(html.escape, s.split(" "))) + "</i>"}))
+    ),
+    "traceback": lambda s: notebook_with(
+        code(outputs=[nbformat.v4.new_output("error", ename="E", evalue="", traceback=[f"---> 3 {COLOUR.join(s.split(' '))}"])])
+    ),
+    "metadata": lambda s: notebook_with(code(metadata={"notes": {"deep": [1, {"er": s}]}})),
+    "attachment": lambda s: notebook_with(
+        nbformat.v4.new_markdown_cell("![](attachment:a.txt)", attachments={"a.txt": {"text/plain": b64(f"a\n{s}\n")}})
+    ),
+    "attached picture": lambda s: notebook_with(
+        code(outputs=output(**{"image/png": base64.b64encode(png_with(s + " " * 60)).decode()}))
+    ),
+    "wheel": archive,
+    "wheel inside base64 inside json": lambda s: json.dumps({"wheel": base64.b64encode(archive(s * 3)).decode()}).encode(),
+    "tar.gz": tar_gz,
+    "gzip": lambda s: gzip.compress(s.encode()),
+}
+
+
+@pytest.mark.parametrize("secret", [SOLUTION, HIDDEN, WRITTEN], ids=["solution", "hidden test", "written answer"])
+@pytest.mark.parametrize("place", HIDING_PLACES)
+def test_the_gate_closes_on_each_hiding_place(place, secret):
+    hide = HIDING_PLACES[place]
+    found = GATE.search("lectures/x.ipynb", hide(secret))
+    assert any(leak.what.startswith(("a line of a solution", "a line of a hidden test")) for leak in found)
+    assert Gate([]).search("lectures/x.ipynb", hide(secret)) == [], "without its secrets the gate finds nothing: they did it"
+    assert GATE.search("lectures/x.ipynb", hide("    harmless = logits - logits.mean(axis=-1)")) == []
+
+
+@pytest.mark.parametrize(
+    "marker", ["# BEGIN SOLUTION", "# BEGIN SOLUTON", "x = 1  # SOLUTION", "# HIDDEN", "# END TESTS", '""" # BEGIN TEST CONFIG']
+)
+def test_a_marker_typed_right_or_wrong_is_a_leak(marker):
+    assert any("marker" in leak.what for leak in GATE.search("a.py", f"x = 0\n{marker}\ny = 1\n".encode()))
+    cell = notebook_with(nbformat.v4.new_code_cell(f"x = 0\n{marker}\ny = 1"))
+    assert any("marker" in leak.what for leak in GATE.search("a.ipynb", cell))
+
+
+@pytest.mark.parametrize(
+    "text", ["## Solution\n", "# Solution of the exercise\n", "# the hidden layer\n", "a = 1  # begin here\n", "# Tests\n"]
+)
+def test_ordinary_headings_and_comments_pass(text):
+    assert GATE.search("a.md", text.encode()) == []
+
+
+def test_a_file_of_a_private_folder_is_a_leak_wherever_it_goes():
+    gate = Gate([], {b"wrong answer number one, in full": "tests/homework/hw1/wrong_1.py"})
+    assert gate.search("lectures/innocent.txt", b"wrong answer number one, in full")
+    assert gate.search("solutions/hw1/x.txt", b"anything")
+    assert gate.search("extras/autograder/x.txt", b"anything")
+    assert gate.search("lectures/03.ipynb", b"anything") == []
+
+
+def test_what_cannot_be_searched_is_not_published():
+    broken = archive("x" * 100)[:-40]
+    assert "could not be searched" in str(GATE.search("a.zip", broken)[0])
+    nested = b"PK\x03\x04"
+    for _ in range(leaks.MAX_DEPTH + 2):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as packed:
+            packed.writestr("inner.zip", nested)
+        nested = buffer.getvalue()
+    assert "too deep" in str(GATE.search("a.zip", nested))
+
+
+def test_the_public_sources_of_this_course_pass(settings):
+    gate = Gate.of_course(settings.root)
+    gate.secrets += SECRETS
+    public = [*settings.lectures.glob("*.ipynb"), *(settings.root / "dlcourse").rglob("*.py"), settings.root / "LICENSE"]
+    assert [leak for path in public for leak in gate.search(path.name, path.read_bytes())] == []
+
+
+# Publishing
+
+
+def commit(folder, message="x"):
+    subprocess.run(["git", "-C", folder, "add", "-A"], check=True)
+    subprocess.run(["git", "-C", folder, "commit", "-qm", message], check=True)
+
+
+@pytest.fixture
+def built(course):
+    build.build(course)
+    commit(course.root)
+    return course
+
+
+def tree(folder):
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file() and ".git" not in p.parts
+    }
+
+
+def test_publish_into_an_empty_folder_then_again_then_after_a_change(built, tmp_path):
+    dest = tmp_path / "public course"
+    assert "Published" in publish.publish(built, dest)
+    files = tree(dest)
+    wheel = f"dist/{built.wheel_name}"
+    assert set(files) == {"README.md", "LICENSE", "lectures/01_sample.ipynb", wheel, publish.RECORD}
+    assert built.wheel_url.encode() in files["README.md"] and built.wheel_url.encode() in files["lectures/01_sample.ipynb"]
+    with zipfile.ZipFile(io.BytesIO(files[wheel])) as packed:
+        assert "dlcourse/__init__.py" in packed.namelist()
+
+    assert "nothing to publish" in publish.publish(built, dest)
+    assert tree(dest) == files
+
+    (dest / "ANNOUNCEMENTS.md").write_text("Week 1 starts on Monday.")
+    commit(dest)
+    source = built.lectures / "src" / "01_sample.py"
+    source.rename(source.with_name("02_sample.py"))
+    build.build(built)
+    commit(built.root)
+    publish.publish(built, dest)
+    assert "lectures/02_sample.ipynb" in tree(dest) and "lectures/01_sample.ipynb" not in tree(dest)
+    assert (dest / "ANNOUNCEMENTS.md").exists(), "what publishing did not make is not touched"
+    log = subprocess.run(["git", "-C", dest, "log", "--format=%s"], capture_output=True, text=True).stdout
+    assert log.count("Publish the course") == 2
+
+
+def plant_in_lecture(course, dest):
+    path = course.lectures / "src" / "01_sample.py"
+    path.write_text(path.read_text() + "\n# %%\n" + SOLUTION.strip() + "\n")
+    build.build(course)
+
+
+def plant_in_homework(course, dest):
+    (course.root / "homework" / "hw0").mkdir(parents=True)
+    (course.root / "homework" / "hw0" / "hw0.ipynb").write_bytes(HIDING_PLACES["output cell, repr"](HIDDEN))
+
+
+def plant_in_attachment(course, dest):
+    (course.root / "homework" / "hw0").mkdir(parents=True)
+    (course.root / "homework" / "hw0" / "hw0.ipynb").write_bytes(HIDING_PLACES["attachment"](HIDDEN))
+
+
+def plant_in_metadata(course, dest):
+    (course.root / "homework" / "hw0").mkdir(parents=True)
+    (course.root / "homework" / "hw0" / "hw0.ipynb").write_bytes(HIDING_PLACES["metadata"](WRITTEN))
+
+
+def plant_a_marker(course, dest):
+    (course.root / "homework" / "hw0").mkdir(parents=True)
+    (course.root / "homework" / "hw0" / "hw0.ipynb").write_bytes(
+        notebook_with(nbformat.v4.new_code_cell("# BEGIN SOLUTON\nx = 1"))
+    )
+
+
+def plant_in_wheel(course, dest):
+    (course.root / "dlcourse" / "src" / "dlcourse" / "answers.py").write_text(f"def f(logits):\n{SOLUTION}\n")
+
+
+def plant_the_master(course, dest):
+    (course.root / "homework").mkdir()
+    (course.root / "homework" / "data.txt").write_bytes(
+        (course.root / "solutions" / "hw0_sample" / "hw0_sample.py").read_bytes()
+    )
+
+
+def plant_in_history(course, dest):
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    (dest / "oops.txt").write_text(HIDDEN)
+    commit(dest)
+    (dest / "oops.txt").unlink()
+    (dest / "fine.txt").write_text("fine")
+    commit(dest, "taken back")
+
+
+def plant_on_another_branch(course, dest):
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    (dest / "fine.txt").write_text("fine")
+    commit(dest)
+    subprocess.run(["git", "-C", dest, "checkout", "-q", "-b", "draft"], check=True)
+    (dest / "oops.txt").write_text(SOLUTION)
+    commit(dest)
+    subprocess.run(["git", "-C", dest, "checkout", "-q", "main"], check=True)
+
+
+def plant_in_a_commit_message(course, dest):
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    (dest / "fine.txt").write_text("fine")
+    commit(dest, f"forgot this one: {HIDDEN.strip()}")
+
+
+PLANTS = [value for name, value in list(globals().items()) if name.startswith("plant_")]
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_leak_closes_the_gate_and_leaves_dest_alone(plant, built, tmp_path):
+    dest = tmp_path / "public"
+    plant(built, dest)
+    before = tree(dest) if dest.exists() else None
+    with pytest.raises(publish.PublishError, match="The leak gate is closed"):
+        publish.publish(built, dest)
+    assert (tree(dest) if dest.exists() else None) == before
+    assert len(PLANTS) == 10
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_with_the_gate_open_the_same_leak_is_published(plant, built, tmp_path, monkeypatch):
+    """Each plant really gets through where nothing looks for it: the gate is what stops it."""
+    monkeypatch.setattr(Gate, "search", lambda self, name, data: [])
+    dest = tmp_path / "public"
+    plant(built, dest)
+    assert "Published" in publish.publish(built, dest)
+
+
+def test_publishing_refuses_what_it_could_harm(built, tmp_path):
+    dest = tmp_path / "files"
+    dest.mkdir()
+    (dest / "thesis.txt").write_text("precious")
+    with pytest.raises(publish.PublishError, match="is no git repository"):
+        publish.publish(built, dest)
+    subprocess.run(["git", "init", "-q", dest], check=True)
+    with pytest.raises(publish.PublishError, match="uncommitted changes"):
+        publish.publish(built, dest)
+    assert (dest / "thesis.txt").read_text() == "precious"
+    with pytest.raises(publish.PublishError, match="lie inside one another"):
+        publish.publish(built, built.root / "public")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(publish.PublishError, match="is not a folder"):
+        publish.publish(built, tmp_path / "file")
+
+
+def test_publishing_refuses_a_stale_notebook(built, tmp_path):
+    path = built.lectures / "01_sample.ipynb"
+    path.write_text(path.read_text().replace("Some text.", "Some other text."))
+    with pytest.raises(publish.PublishError, match=r"differ from their sources: lectures/01_sample\.ipynb"):
+        publish.publish(built, tmp_path / "public")
+
+
+def test_the_command_asks_for_a_folder(capsys):
+    assert main(["publish"]) == 2
+    assert "DEST=" in capsys.readouterr().err

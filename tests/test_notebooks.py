@@ -1,0 +1,80 @@
+"""Every notebook runs from a clean kernel without the network, and no failure in it stays hidden."""
+
+import nbformat
+import pytest
+
+from coursebuild.execute import NotebookError, execute
+from tests.conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "lectures").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_top_to_bottom(path):
+    run = execute(path)
+    shown = [output for cell in run.notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in shown), "a lecture without a picture"
+
+
+def notebook(tmp_path, *cells):
+    path = tmp_path / "nb.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    return path
+
+
+NETWORK = {
+    "connect": "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=2)",
+    "name": "import socket\nsocket.getaddrinfo('example.org', 80)",
+    "udp": "import socket\nsocket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
+    "urllib": "import urllib.request\nurllib.request.urlopen('http://192.0.2.1/', timeout=2)",
+    "child": """
+import subprocess, sys
+connect = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)"
+raise OSError(subprocess.run([sys.executable, "-c", connect], capture_output=True, text=True).stderr)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", NETWORK)
+def test_the_network_is_off(kind, tmp_path):
+    with pytest.raises(NotebookError, match="the network is off"):
+        execute(notebook(tmp_path, NETWORK[kind]))
+
+
+def test_this_machines_own_addresses_still_answer(tmp_path):
+    cell = (
+        "import socket\nserver = socket.create_server(('127.0.0.1', 0))\nsocket.create_connection(server.getsockname()).close()"
+    )
+    execute(notebook(tmp_path, cell))
+
+
+INTERACT = "from ipywidgets import interact\ninteract(lambda x: {}, x=(0.0, 1.0))"
+FAILURES = {
+    "cell": ("1 / 0", "ZeroDivisionError"),
+    "interact callback, at its first drawing": (INTERACT.format("1 / 0"), "ZeroDivisionError"),
+    "output widget": (
+        "import ipywidgets as w\nout = w.Output()\ndisplay(out)\nwith out:\n    raise ValueError('hidden in a widget')",
+        "hidden in a widget",
+    ),
+    "thread": ("import threading\nt = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()", "ZeroDivisionError"),
+    "printed traceback": (
+        "import traceback\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    traceback.print_exc()",
+        "ZeroDivisionError",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_no_failure_stays_hidden(kind, tmp_path):
+    cell, says = FAILURES[kind]
+    with pytest.raises(NotebookError, match=says):
+        execute(notebook(tmp_path, cell))
+
+
+def test_healthy_widgets_pass(tmp_path):
+    execute(notebook(tmp_path, INTERACT.format("x + 1")))
+
+
+def test_an_endless_cell_is_stopped(tmp_path):
+    with pytest.raises(NotebookError, match=r"(?i)timed out"):
+        execute(notebook(tmp_path, "while True: pass"), timeout=3)
