@@ -127,7 +127,7 @@ def explain(log: str) -> str:
     if "No matching distribution" in log:
         return (
             f"The index has no such version for Python {sys.version.split()[0]} on this system (see the line above). "
-            "Python 3.11 to 3.13 are known to work: make PYTHON=python3.12"
+            "The versions are those of Python 3.11: make PYTHON=python3.11"
         )
     return "pip failed; the lines above are its last."
 
@@ -165,7 +165,7 @@ def install(venv: Path = VENV, constraints: str | None = "constraints.txt") -> N
     if torch_index:
         pip_install("--index-url", torch_index, *pinned, "torch", venv=venv)
     # The build backend is installed first and pinned too: an isolated build would fetch the newest.
-    pip_install(*pinned, "hatchling", venv=venv)
+    pip_install(*pinned, "hatchling", "editables", venv=venv)
     pip_install("--no-build-isolation", *pinned, *PROJECTS, venv=venv)
 
 

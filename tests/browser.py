@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,6 +42,14 @@ def lab(root: Path = ROOT, timeout: float = 120, **environment):
     command = ["make", "-C", str(root), "lab", f"LAB_ARGS={args}", f"PYTHON={sys.executable}"]
     log = SHOTS.parent / f"lab-{port}.log"
     log.parent.mkdir(exist_ok=True)
+    # A user's own settings and last open tabs are not part of what is tested.
+    home = tempfile.mkdtemp(prefix="lab-")
+    environment = {
+        "JUPYTERLAB_WORKSPACES_DIR": home,
+        "JUPYTERLAB_SETTINGS_DIR": home,
+        "JUPYTER_CONFIG_DIR": home,
+        **environment,
+    }
     with log.open("w") as out:
         process = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **environment}

@@ -5,6 +5,7 @@ import urllib.request
 import nbformat
 import pytest
 
+from coursebuild import text
 from tests import browser
 from tests.conftest import ROOT
 
@@ -51,10 +52,10 @@ def test_lecture_runs_in_the_browser(path, lab_url, page):
     assert path.read_bytes() == before, "running a lecture does not write it"
 
 
-def test_an_error_in_a_cell_is_seen(lab_url, page, tmp_path_factory):
+def test_an_error_in_a_cell_is_seen(lab_url, page):
     """The check above can fail: a notebook that raises is reported."""
     path = ROOT / "build" / "raises.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), path)
+    path.write_text(text.dumps(text.notebook([text.Cell("code", "1 / 0", 1)])))
     browser.open_notebook(page, lab_url, "build/raises.ipynb")
     browser.run_all(page)
     assert "ZeroDivisionError" in browser.errors(page)[0]
