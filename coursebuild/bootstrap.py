@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "ready"
+INSTALLING = VENV / "installing"  # there while pip writes: found at the start, it tells of a pip that was killed
 LOG = ROOT / "build" / "setup.log"
 MADE_FROM = ["constraints.txt", "pyproject.toml", "dlcourse/pyproject.toml", "coursebuild/bootstrap.py"]
 PROJECTS = ["-e", "./dlcourse", "-e", ".[dev]"]
@@ -36,6 +37,12 @@ NO_INDEX = re.compile(
     r"|Connection refused|ProxyError|SSLError|ConnectTimeout|ReadTimeout|Could not fetch URL|Network is unreachable"
     r"|\(from versions: none\)",
     re.I,
+)
+
+
+CUDA_NOTE = (
+    "  Note: this index gives the CUDA build of torch, several GB. The course needs the CPU build alone: to take that, press "
+    "Ctrl-C and name an index of CPU builds, make TORCH_INDEX=ADDRESS\n"
 )
 
 
@@ -93,7 +100,7 @@ def works(python: Path) -> bool:
 
 
 def make_venv(venv: Path = VENV) -> None:
-    if works(venv_python(venv)):
+    if works(venv_python(venv)) and not (venv / INSTALLING.name).exists():
         return
     if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").exists():
         raise SetupError(f"{venv} is there and is not a virtual environment. Move it away, then run the same command.")
@@ -146,16 +153,23 @@ def pip_install(*args: str, venv: Path = VENV, log: Path = LOG) -> None:
         *args,
     ]
     said = []
+    (venv / INSTALLING.name).touch()
     with log.open("a") as kept:
         kept.write(f"$ {' '.join(command)}\n")
         pip = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         for line in pip.stdout:
             said.append(line)
             kept.write(line)
+            if re.match(r"\s*Downloading nvidia_", line) and CUDA_NOTE not in said:
+                print(CUDA_NOTE, flush=True)
+                said.append(CUDA_NOTE)
             shown = re.match(r"\s*(Downloading \S+ \(\S+ [MG]B\)|Installing collected packages)", line)
             if shown:
                 print(f"  {shown.group(1)}", flush=True)
-    if pip.wait() != 0:
+    failed = pip.wait() != 0
+    if not (failed and NO_SPACE.search("".join(said))):
+        (venv / INSTALLING.name).unlink()  # pip ended by itself, and cleans up after itself
+    if failed:
         raise SetupError("".join(said[-8:]) + "\n" + explain("".join(said)) + f"\nAll that pip said: {log}")
 
 

@@ -27,7 +27,8 @@ def clone(tmp_path):
 def here(clone, monkeypatch):
     """The bootstrap module, at work in the clone."""
     monkeypatch.setattr(bootstrap, "ROOT", clone)
-    for name, path in {"VENV": ".venv", "STAMP": ".venv/ready", "LOG": "build/setup.log"}.items():
+    paths = {"VENV": ".venv", "STAMP": ".venv/ready", "INSTALLING": ".venv/installing", "LOG": "build/setup.log"}
+    for name, path in paths.items():
         monkeypatch.setattr(bootstrap, name, clone / path)
     monkeypatch.setattr(bootstrap.venv_python, "__defaults__", (clone / ".venv",))
     monkeypatch.setattr(bootstrap.make_venv, "__defaults__", (clone / ".venv",))
@@ -138,6 +139,26 @@ def test_set_up_goes_on_after_an_interruption_at_each_step(here, monkeypatch):
     (here / "constraints.txt").write_text("numpy==9.9\n")
     bootstrap.set_up()
     assert done == ["install", "settle"], "other versions, other environment"
+
+
+def test_an_environment_that_a_killed_pip_left_is_made_anew(here, monkeypatch):
+    """A half-written package can make pip itself fail, so such an environment is not built upon."""
+    bootstrap.make_venv()
+    keep = here / ".venv" / "lib" / "kept.txt"
+    keep.touch()
+    bootstrap.make_venv()
+    assert keep.exists(), "a whole environment is kept"
+
+    pip = bootstrap.subprocess.Popen
+    monkeypatch.setattr(bootstrap.subprocess, "Popen", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.pip_install("anything", venv=here / ".venv", log=here / "build" / "setup.log")
+    monkeypatch.setattr(bootstrap.subprocess, "Popen", pip)
+    bootstrap.make_venv()
+    assert not keep.exists()
+    with pytest.raises(bootstrap.SetupError):
+        bootstrap.pip_install("--no-index", "surely-no-such-package", venv=here / ".venv", log=here / "build" / "setup.log")
+    assert not bootstrap.INSTALLING.exists(), "pip that fails by itself leaves the environment whole"
 
 
 def test_two_set_ups_do_not_run_at_once(here):

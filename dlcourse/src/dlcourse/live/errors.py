@@ -1,0 +1,36 @@
+"""Messages that name the reader's own line."""
+
+import difflib
+import linecache
+import traceback
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parent.parent
+
+
+class FigureError(ValueError):
+    """A live figure is put together in a way that cannot work; the message says what to write instead."""
+
+
+def did_you_mean(word: str, known) -> str:
+    """' Did you mean ...?' with the closest known word, or the list of known words."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(map(repr, known)) or 'none'}."
+
+
+def describe(error: BaseException) -> str:
+    """One line for an exception: its type, its message, and the innermost line that is not a library's."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_readers(frame.filename)]
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError) or not own:
+        return text
+    frame = own[-1]
+    code = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
+    where = f"line {frame.lineno} of {frame.name}()" if frame.name != "<module>" else f"line {frame.lineno}"
+    return f"{text} — {where}: {code}" if code else f"{text} — {where}"
+
+
+def _is_readers(filename: str) -> bool:
+    path = Path(filename)
+    return LIBRARY not in path.parents and "site-packages" not in path.parts and not filename.startswith("<frozen")
