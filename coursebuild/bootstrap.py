@@ -23,6 +23,7 @@ INSTALLING = VENV / "installing"  # there while pip writes: found at the start, 
 LOG = ROOT / "build" / "setup.log"
 MADE_FROM = ["constraints.txt", "pyproject.toml", "dlcourse/pyproject.toml", "coursebuild/bootstrap.py"]
 PROJECTS = ["-e", "./dlcourse", "-e", ".[dev]"]
+HELD_BACK = ["soupsieve<3"]  # newer ones refuse Python 3.11.2, which is Debian 12's
 NEEDED_GB = 2.5  # .venv takes 1.9 GB, pip unpacks torch beside it for a moment
 
 # JupyterLab asks new users about news, and offers to install extensions from the network: a lecture needs neither.
@@ -173,8 +174,8 @@ def pip_install(*args: str, venv: Path = VENV, log: Path = LOG) -> None:
         raise SetupError("".join(said[-8:]) + "\n" + explain("".join(said)) + f"\nAll that pip said: {log}")
 
 
-def install(venv: Path = VENV, constraints: str | None = "constraints.txt") -> None:
-    pinned = ["-c", constraints] if constraints else []
+def install(venv: Path = VENV, constraints: str = "constraints.txt") -> None:
+    pinned = ["-c", constraints]
     torch_index = os.environ.get("TORCH_INDEX", "").strip()
     if torch_index:
         pip_install("--index-url", torch_index, *pinned, "torch", venv=venv)
@@ -215,7 +216,9 @@ def write_constraints() -> None:
     with tempfile.TemporaryDirectory() as tmp:
         venv = Path(tmp) / "venv"
         make_venv(venv)
-        install(venv, constraints=None)
+        held = Path(tmp) / "held.txt"
+        held.write_text("".join(f"{line}\n" for line in HELD_BACK))
+        install(venv, constraints=str(held))
         freeze = [venv_python(venv), "-I", "-m", "pip", "freeze", "--exclude-editable"]
         frozen = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout
     # A local version such as 2.13.0+cpu names one build; the pin must fit every index's build of that version.

@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from coursebuild import build
 from tests.conftest import ROOT
@@ -58,6 +60,13 @@ def test_every_dependency_is_pinned_and_students_get_lower_bounds():
         for requirement in [*project["dependencies"], *project.get("optional-dependencies", {}).get("dev", [])]:
             name, bound = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
             assert f"\n{name.lower()}==" in pins, f"{name} >= {bound} has no pin: make constraints"
+
+
+def test_pins_admit_every_python_3_11():
+    """A pin that refuses Debian's 3.11.2 sends pip looking for other versions of everything."""
+    pins = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.M)
+    refuse = [name for name in pins if not SpecifierSet(metadata.metadata(name).get("Requires-Python") or "").contains("3.11.0")]
+    assert refuse == []
 
 
 def test_no_file_is_too_large_for_review():

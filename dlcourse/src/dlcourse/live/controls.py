@@ -307,7 +307,7 @@ class ReadersFunction:
 
     def __call__(self, *args, **kwargs):
         if self.function is None:
-            raise _NotThere
+            raise _NotThereError
         return self.function(*args, **kwargs)
 
     @contextmanager
@@ -317,14 +317,14 @@ class ReadersFunction:
             artist.set_visible(True)
         try:
             yield self
-        except _NotThere:
+        except _NotThereError:
             _hide(artists)
         except Exception as error:  # a reader's code may fail in every way, and the figure must go on
             _hide(artists)
             self.problem = f"{self.name}: {describe(error)}"
 
 
-class _NotThere(Exception):
+class _NotThereError(Exception):
     """Leaves the `with` block when there is no function to call."""
 
 

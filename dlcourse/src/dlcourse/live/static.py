@@ -1,0 +1,80 @@
+"""A live figure for pages without a kernel: every control's pictures rendered beforehand, one control moving at a time."""
+
+import base64
+import html
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlcourse.live.figure import LiveFigure
+
+FRAMES = 25
+
+SCRIPT = """
+(function () {
+  const root = document.getElementById("%(id)s"), strips = %(strips)s;
+  const image = root.querySelector("img"), words = root.querySelector("[role=status]");
+  const inputs = [...root.querySelectorAll("input")];
+  inputs.forEach((input, i) => input.addEventListener("input", () => {
+    const frame = strips[i].frames[input.value];
+    image.src = frame.src; image.alt = frame.words; words.textContent = frame.words;
+    inputs.forEach((other, j) => { if (i !== j) other.value = strips[j].start; });
+    inputs.forEach((each, j) => { each.nextElementSibling.textContent = strips[j].frames[each.value].label; });
+  }));
+})();
+"""
+
+
+def _frame(figure: "LiveFigure", label: str) -> dict:
+    source = "data:image/webp;base64," + base64.b64encode(figure.picture.encode("webp")).decode()
+    return {"src": source, "words": figure.readout, "label": label}
+
+
+def strips(figure: "LiveFigure") -> list[dict]:
+    """Pictures and readouts along each control, the others at their present values, which are restored."""
+    found = []
+    for name, control in figure.controls.items():
+        values = control.frames(FRAMES)
+        if not values:
+            continue
+        before = figure.widgets[name].value
+        frames = []
+        for value in values:
+            figure.set(**{name: value})
+            frames.append(_frame(figure, f"{value:.4g}" if isinstance(value, float) else str(value)))
+        figure.set(**{name: before})
+        close = [abs(v - before) if isinstance(before, int | float) else v != before for v in values]
+        found.append({"label": control.label or name, "start": close.index(min(close)), "frames": frames})
+    if figure.run is not None:
+        frames = []
+        figure.run.reset()
+        for _ in range(FRAMES):
+            frames.append(_frame(figure, f"step {figure.run.ticks}"))
+            if not figure.run.advance(figure.run.speed.value):
+                break
+        figure.run.reset()
+        found.append({"label": "run", "start": 0, "frames": frames})
+    return found
+
+
+def page(figure: "LiveFigure") -> str:
+    """HTML that needs nothing but a browser."""
+    figure_id = f"live-{uuid.uuid4().hex[:12]}"
+    with figure.lock:
+        rows = strips(figure)
+        default = _frame(figure, "")
+    sliders = "".join(
+        f'<label style="display:block">{html.escape(row["label"])} '
+        f'<input type="range" min="0" max="{len(row["frames"]) - 1}" value="{row["start"]}"> '
+        f"<output>{html.escape(row['frames'][row['start']]['label'])}</output></label>"
+        for row in rows
+    )
+    # A closing tag inside a string would end the script.
+    script = SCRIPT % {"id": figure_id, "strips": json.dumps(rows).replace("</", "<\\/")}
+    words = html.escape(default["words"])
+    return (
+        f'<div id="{figure_id}"><b>{html.escape(figure.title)}</b>{sliders}'
+        f'<img src="{default["src"]}" alt="{words}" style="max-width:100%"><div role="status" aria-live="polite">{words}</div>'
+        f"<script>{script}</script></div>"
+    )
