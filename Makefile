@@ -8,6 +8,7 @@ PY := .venv/bin/python
 MIN_PYTHON := 3.11
 
 export TORCH_INDEX
+export DEST
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
@@ -43,7 +44,7 @@ bench: setup ## measure, and write build/bench.json
 	@"$(PY)" -m benchmarks
 
 publish: setup ## write the public repository: make publish DEST=../public-course
-	@"$(PY)" -m coursebuild publish "$(DEST)"
+	@"$(PY)" -m coursebuild publish "$$DEST"
 
 constraints: setup ## write constraints.txt anew from the newest versions
 	@"$(PY)" -I coursebuild/bootstrap.py --constraints

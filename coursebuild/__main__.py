@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
             lab.start(settings, argv[1:])
         args = parser.parse_args(argv)
         return {"build": run_build, "publish": run_publish}[args.command](settings, args)
-    except (SourceError, ValueError) as error:
+    except (SourceError, ValueError) as error:  # SourceError names file and line, ValueError the setting
         print(error, file=sys.stderr)
         return 1
 

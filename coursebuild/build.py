@@ -1,5 +1,6 @@
 """Make every generated file from its source; the second time, change nothing."""
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ def with_weeks(readme: str, table: str) -> str:
 def masters(settings: Settings) -> dict[Path, str]:
     """Each homework master as an otter master notebook, under build/."""
     made = {}
-    for path in sorted((settings.root / "solutions").glob("*/*.py")):
+    for path in master.find(settings.root):
         _, cells = text.read_source(path)
         master.check(cells, path)
         made[settings.build / "masters" / f"{path.stem}.ipynb"] = text.dumps(text.notebook(cells))
@@ -73,11 +74,20 @@ def differences(settings: Settings) -> list[Path]:
 
 
 def orphans(settings: Settings, wanted: dict[Path, str]) -> list[Path]:
-    return [path for path in sorted(settings.lectures.glob("*.ipynb")) if path not in wanted]
+    """Generated notebooks whose source is gone. A notebook that somebody made here by hand is not ours to judge."""
+    found = [path for path in sorted(settings.lectures.glob("*.ipynb")) if path not in wanted]
+    return [path for path in found if _is_generated(path)]
+
+
+def _is_generated(path: Path) -> bool:
+    try:
+        return "digest" in json.loads(path.read_text(encoding="utf-8"))["metadata"]["course"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def build(settings: Settings) -> Report:
-    """Write what differs. A notebook that was edited by hand is set aside under build/edited, never lost."""
+    """Write what differs. A notebook that was edited by hand is set aside under edited/, never lost."""
     report = Report()
     wanted = generate(settings)
     for path, content in {**wanted, **masters(settings)}.items():
@@ -104,7 +114,7 @@ def set_aside_edits(settings: Settings, path: Path, report: Report) -> None:
         edited = True
     if not edited:
         return
-    folder = settings.build / "edited"
+    folder = settings.root / "edited"  # not under build/, which `make clean` removes
     folder.mkdir(parents=True, exist_ok=True)
     count = 1
     while (kept := folder / f"{path.stem}.{count}.ipynb").exists():

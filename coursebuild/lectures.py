@@ -12,6 +12,7 @@ from coursebuild.text import Cell, SourceError, read_source, suggestion
 NAME = re.compile(r"(?P<number>\d\d)_[a-z0-9_]+")
 FIELDS = {"title": True, "question": True, "homework": False}  # front matter: name -> required
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+HIDDEN_FOLDERS = {".ipynb_checkpoints", "__pycache__"}
 SETUP = Template(
     """\
 # Run this first. It installs what is missing, and leaves alone what is there.
@@ -81,7 +82,11 @@ def read_lectures(settings: Settings) -> list[Lecture]:
     Raises:
         SourceError: one of them is not well formed, or two share a number.
     """
-    lectures = [read_lecture(path) for path in sorted((settings.lectures / "src").glob("*.py"))]
+    source = settings.lectures / "src"
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and (path.parent != source or path.suffix != ".py") and not HIDDEN_FOLDERS & set(path.parts):
+            raise SourceError(path, 1, "only NN_topic.py belongs in lectures/src; pictures go to lectures/figures")
+    lectures = [read_lecture(path) for path in sorted(source.glob("*.py"))]
     for before, after in itertools.pairwise(lectures):
         if before.number == after.number:
             raise SourceError(after.path, 1, f"lecture {after.number} is there already: {before.path.name}")
@@ -119,6 +124,8 @@ def week_table(lectures: list[Lecture], settings: Settings) -> str:
     rows = ["| | lecture | its question | open | homework |", "| --- | --- | --- | --- | --- |"]
     for lecture in lectures:
         path = f"lectures/{lecture.notebook_name}"
-        link = f"[{lecture.title}]({path})"
-        rows.append(f"| {lecture.number} | {link} | {lecture.question} | {badge(settings, path)} | {lecture.homework or ''} |")
+        title, question = (text.replace("|", "\\|") for text in (lecture.title, lecture.question))
+        rows.append(
+            f"| {lecture.number} | [{title}]({path}) | {question} | {badge(settings, path)} | {lecture.homework or ''} |"
+        )
     return "\n".join(rows)

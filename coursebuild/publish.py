@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 
 from coursebuild import build, lectures
-from coursebuild.leaks import Gate, Leak
+from coursebuild.leaks import PUBLIC_LINES, Gate, Leak
 from coursebuild.settings import Settings
 
 RECORD = ".course-files"  # in the public repository: the files that publishing put there
+SOURCES = ["lectures", "homework", "dlcourse", "LICENSE", "pyproject.toml"]
 README = Path(__file__).parent / "public_readme.md"
 
 
@@ -43,19 +45,22 @@ def build_wheel(settings: Settings, folder: Path) -> Path:
 
 
 def stage(settings: Settings, folder: Path) -> dict[str, bytes]:
-    """Everything that would be published: path in the public repository -> bytes.
+    """Everything that would be published: path in the public repository -> bytes. Only committed files are.
 
     Raises:
-        PublishError: a committed notebook differs from its source.
+        PublishError: a committed notebook differs from its source, or something to be published is not committed.
     """
+    root, files = settings.root, {}
     stale = build.differences(settings)
     if stale:
-        names = ", ".join(str(path.relative_to(settings.root)) for path in stale)
+        names = ", ".join(str(path.relative_to(root)) for path in stale)
         raise PublishError(f"these files differ from their sources: {names}. Run `make build` and look at what changed.")
-    root, files = settings.root, {}
-    for path in [*sorted(settings.lectures.glob("*.ipynb")), *sorted((root / "homework").rglob("*"))]:
-        if path.is_file() and ".ipynb_checkpoints" not in path.parts:
-            files[path.relative_to(root).as_posix()] = path.read_bytes()
+    dirty = git(root, "status", "--porcelain", "--", *SOURCES).decode()
+    if dirty:
+        raise PublishError(f"not committed here, so not to be published:\n{dirty}Commit these files, or remove them.")
+    for name in git(root, "ls-files", "-z", "--", "lectures", "homework").decode().split("\0"):
+        if name and not name.startswith("lectures/src/"):
+            files[name] = (root / name).read_bytes()
     wheel = build_wheel(settings, folder)
     files[f"dist/{wheel.name}"] = wheel.read_bytes()
     files["LICENSE"] = (root / "LICENSE").read_bytes()
@@ -76,7 +81,7 @@ def public_readme(settings: Settings) -> str:
 
 def history(dest: Path) -> dict[str, bytes]:
     """Every file version and commit message that a clone of dest could show: a name -> its bytes."""
-    listing = git(dest, "rev-list", "--objects", "--all", "--reflog").decode(errors="replace")
+    listing = git(dest, "rev-list", "--objects", "--all").decode(errors="replace")
     names = dict(line.split(" ", 1) if " " in line else (line, "") for line in listing.splitlines())
     if not names:
         return {}
@@ -95,6 +100,7 @@ def history(dest: Path) -> dict[str, bytes]:
 
 
 def check_dest(settings: Settings, dest: Path) -> None:
+    """Raise PublishError unless dest is empty, missing, or a clean and complete clone on the public branch."""
     root = settings.root.resolve()
     if dest == root or root in dest.parents or dest in root.parents:
         raise PublishError(
@@ -102,6 +108,8 @@ def check_dest(settings: Settings, dest: Path) -> None:
         )
     if dest.exists() and not dest.is_dir():
         raise PublishError(f"{dest} is not a folder")
+    for who in ("AUTHOR", "COMMITTER"):
+        git(root, "var", f"GIT_{who}_IDENT")
     if not dest.exists() or not any(dest.iterdir()):
         return
     if not (dest / ".git").exists():
@@ -110,6 +118,43 @@ def check_dest(settings: Settings, dest: Path) -> None:
         )
     if git(dest, "status", "--porcelain"):
         raise PublishError(f"{dest} has uncommitted changes, which publishing could overwrite: commit or remove them first")
+    if git(dest, "rev-parse", "--is-shallow-repository").strip() == b"true":
+        raise PublishError(f"{dest} is a shallow clone, so its history cannot be searched: git -C '{dest}' fetch --unshallow")
+    branch = git(dest, "branch", "--show-current").decode().strip()
+    if branch != settings.public_branch:
+        raise PublishError(
+            f"{dest} is on {branch or 'no branch'}, and students see {settings.public_branch}: git switch {settings.public_branch}"
+        )
+
+
+def read_record(dest: Path) -> dict[str, str]:
+    """What the last publication wrote: name -> digest."""
+    record = dest / RECORD
+    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    earlier = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in earlier:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise PublishError(
+                f"{record} names a file outside the repository ({name}): it is not ours; restore it from history"
+            )
+    return earlier
+
+
+def check_overwriting(dest: Path, files: dict[str, bytes], earlier: dict[str, str]) -> None:
+    """Raise PublishError when a file of somebody else's would be replaced."""
+    foreign = [name for name in files if (dest / name).exists() and name not in earlier]
+    if foreign:
+        raise PublishError(
+            f"{dest} has files of these names that publishing did not make: {', '.join(foreign)}. Move or remove them first."
+        )
+    edited = [
+        n for n, digest in earlier.items() if (dest / n).exists() and sha256((dest / n).read_bytes()).hexdigest() != digest
+    ]
+    if edited:
+        raise PublishError(
+            f"these files were edited in {dest} since they were published: {', '.join(edited)}. Carry the edits over to the "
+            f"sources here, then take them back there: git -C '{dest}' rm the file, and commit"
+        )
 
 
 def publish(settings: Settings, dest: Path) -> str:
@@ -121,57 +166,96 @@ def publish(settings: Settings, dest: Path) -> str:
     Returns:
         a line that says what happened.
     Raises:
-        PublishError: dest is not fit, something is out of date, or the leak gate is closed. dest is then untouched.
+        PublishError: dest is not fit, something is out of date, or the leak gate is closed. dest is then as before.
     """
-    dest = dest.resolve()
+    try:
+        return _publish(settings, dest.resolve())
+    except OSError as error:
+        raise PublishError(f"{error.strerror or error}: {error.filename or dest}") from error
+
+
+def _publish(settings: Settings, dest: Path) -> str:
     check_dest(settings, dest)
     gate = Gate.of_course(settings.root)
     with tempfile.TemporaryDirectory() as tmp:
         files = stage(settings, Path(tmp))
+    if not gate.secrets and any(name.startswith("homework/") for name in files):
+        raise PublishError(
+            "there is homework to publish and no master under solutions/ to know its answers by: is solutions/ checked out?"
+        )
     is_used = (dest / ".git").exists()
-    searched = dict(files)
-    if is_used:
-        searched.update(history(dest))
-    leaks = [leak for name, data in searched.items() for leak in gate.search(name, data)]
+    leaks = [leak for name, data in files.items() for leak in gate.search(name, data, readable_only=True)]
+    leaks += [leak for name, data in (history(dest) if is_used else {}).items() for leak in gate.search(name, data)]
     if leaks:
         raise PublishError(describe(leaks))
+    searched = f"{len(gate.secrets)} secret lines were searched for, and none found."
+    earlier = read_record(dest)
+    check_overwriting(dest, files, earlier)
+    existed = dest.exists()
     if not is_used:
         dest.mkdir(parents=True, exist_ok=True)
         git(dest, "init", "-q", "-b", settings.public_branch)
-    write(dest, files)
-    git(dest, "add", "--all")
-    if not git(dest, "status", "--porcelain"):
-        return f"{dest} is up to date: nothing to publish."
-    source = subprocess.run(["git", "-C", settings.root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    git(
-        dest,
-        "commit",
-        "-q",
-        "-m",
-        f"Publish the course, version {settings.version} ({source.stdout.strip() or 'not committed'})",
-    )
-    return f"Published {len(files)} files to {dest}. Look at it (git -C '{dest}' show --stat), then push it."
+    try:
+        written = write(dest, files, earlier)
+        git(dest, "add", "--force", "--", *written)  # a .gitignore there must not drop the wheel
+        if not git(dest, "status", "--porcelain"):
+            return f"{dest} is up to date: nothing to publish. {searched}"
+        source = git(settings.root, "rev-parse", "--short", "HEAD").decode().strip()
+        git(dest, "commit", "-q", "-m", f"Publish the course, version {settings.version} ({source})")
+    except (PublishError, OSError):
+        roll_back(dest, files, earlier, is_used, existed)
+        raise
+    return f"Published {len(files)} files to {dest}. {searched} Look at it (git -C '{dest}' show --stat), then push it."
 
 
-def write(dest: Path, files: dict[str, bytes]) -> None:
-    """Write the files, and remove those of an earlier publication that are no more. Wheels stay: older notebooks ask for them."""
-    record = dest / RECORD
-    earlier = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
-    for name in earlier:
-        if name not in files and not name.startswith("dist/"):
-            (dest / name).unlink(missing_ok=True)
+def write(dest: Path, files: dict[str, bytes], earlier: dict[str, str]) -> list[str]:
+    """Write the files, and remove those of an earlier publication that are no more. Wheels stay: older notebooks ask for them.
+
+    Returns:
+        the names that git must be told of.
+    """
+    kept = {name: digest for name, digest in earlier.items() if name.startswith("dist/")}
+    gone = [name for name in earlier if name not in files and name not in kept and (dest / name).exists()]
+    for name in gone:
+        (dest / name).unlink()
     for name, data in files.items():
         path = dest / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    record.write_text("".join(f"{name}\n" for name in sorted({*files, *(n for n in earlier if n.startswith("dist/"))})))
+    record = {**kept, **{name: sha256(data).hexdigest() for name, data in files.items()}}
+    (dest / RECORD).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(record.items())), encoding="utf-8")
+    return [*files, *gone, RECORD]
+
+
+def roll_back(dest: Path, files: dict[str, bytes], earlier: dict[str, str], is_used: bool, existed: bool) -> None:
+    """Leave dest as it was found; it was clean, so its last commit is what it held."""
+    if (
+        is_used
+        and subprocess.run(["git", "-C", dest, "rev-parse", "-q", "--verify", "HEAD"], capture_output=True).returncode == 0
+    ):
+        git(dest, "reset", "-q", "--hard")
+        return
+    for name in [*files, RECORD]:
+        (dest / name).unlink(missing_ok=True)
+    if not is_used:
+        shutil.rmtree(dest / ".git", ignore_errors=True)
+    for folder in sorted(
+        {parent for name in files for parent in (dest / name).parents if dest in parent.parents}, reverse=True
+    ):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    if not existed:
+        dest.rmdir()
 
 
 def describe(leaks: list[Leak]) -> str:
     shown = "\n".join(f"  {leak}" for leak in leaks[:20])
     more = f"\n  and {len(leaks) - 20} more" if len(leaks) > 20 else ""
-    mend = "Nothing was published. Mend the source. What lies in the public history stays there until that history is rewritten"
-    return f"The leak gate is closed:\n{shown}{more}\n{mend}, and should be taken for known to students."
+    return (
+        f"The leak gate is closed:\n{shown}{more}\nNothing was published. Mend the source. A line that students may see all "
+        f"the same, such as optimizer.step(), can be listed in {PUBLIC_LINES}. What was pushed to the public history stays "
+        "there until that history is rewritten, and should be taken for known to students."
+    )
 
 
 def require_git() -> None:

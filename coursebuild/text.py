@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-import yaml
 
 MARKER = re.compile(r'# %%(?: \[(?P<kind>markdown|raw)\])?(?: tags=(?P<tags>\["[^]]*"\]))?')
-LIKE_MARKER = re.compile(r"\s*#\s*%+\s*(\[.*|%.*|tags\b.*)?")
+LIKE_MARKER = re.compile(r"\s*#?\s*%%.*|\s*#?\s*%*\s*\[(markdown|md|raw)\].*|\s*#\s*%\s*(\[.*|tags\b.*)?", re.I)
 MAGIC = re.compile(r"\s*[%!]")
+KNOWN_MAGIC = re.compile(r"%%?(matplotlib|time|timeit|load_ext|autoreload|config|prun|capture)\b")
 
 # What a cell may be tagged with, and what the tag does to its notebook cell.
 TAGS = {
@@ -54,21 +54,31 @@ def suggestion(word: str, known) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def split_front_matter(text: str, path: Path | str) -> tuple[dict, str, int]:
-    """The YAML between `# ---` lines at the top, the rest, and the number of lines before the rest."""
+def split_front_matter(text: str, path: Path | str) -> tuple[dict[str, str], str, int]:
+    """The `# name: value` lines between `# ---` lines at the top, the rest, and the number of lines before the rest.
+
+    A value is everything after the first colon, as it stands: YAML would cut a title at ' #' and read 'Yes' as true.
+    """
     lines = text.splitlines(keepends=True)
     if not lines or lines[0].strip() != "# ---":
         return {}, text, 0
     end = next((i for i, line in enumerate(lines[1:], 1) if line.strip() == "# ---"), None)
     if end is None:
         raise SourceError(path, 1, "the front matter is not closed by a second '# ---'")
-    try:
-        values = yaml.safe_load("".join(re.sub(r"^# ?", "", line) for line in lines[1:end])) or {}
-    except yaml.YAMLError as error:
-        raise SourceError(path, 1, f"the front matter is not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise SourceError(path, 1, "the front matter must be lines of 'name: value'")
-    values.pop("jupyter", None)  # jupytext adds its own block when an instructor saves from JupyterLab
+    values: dict[str, str] = {}
+    block = ""
+    for number, line in enumerate(lines[1:end], 2):
+        match = re.fullmatch(r"# (?P<nested> +)?(?P<name>[\w.-]+):(?P<value>.*)\n?", line)
+        if match and match["nested"] and block == "jupyter":
+            continue  # jupytext adds this block when an instructor saves from JupyterLab
+        if not match or match["nested"]:
+            raise SourceError(path, number, f"the front matter is made of lines '# name: value', got {line.strip()!r}")
+        block = match["name"]
+        if block == "jupyter":
+            continue
+        if block in values:
+            raise SourceError(path, number, f"{block!r} stands twice in the front matter")
+        values[block] = match["value"].strip()
     return values, "".join(lines[end + 1 :]), end + 1
 
 
@@ -79,10 +89,16 @@ def read_source(path: Path) -> tuple[dict, list[Cell]]:
         SourceError: a bad cell marker, an unknown tag, text outside cells, an uncommented line in a text cell, an empty
             cell, or code that does not parse; with file and line.
     """
-    return parse(path.read_text(encoding="utf-8"), path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise SourceError(path, line, f"the file is not UTF-8 text ({error.reason}): save it as UTF-8") from None
+    return parse(text, path)
 
 
 def parse(text: str, path: Path | str = "<text>") -> tuple[dict, list[Cell]]:
+    """What read_source does, for text at hand."""
     import jupytext
 
     front, body, skipped = split_front_matter(text, path)
@@ -90,12 +106,13 @@ def parse(text: str, path: Path | str = "<text>") -> tuple[dict, list[Cell]]:
     nb = jupytext.reads(body.lstrip("\n"), fmt="py:percent")  # blank lines at the top would make a cell
     if len(nb.cells) != len(markers):
         raise SourceError(path, skipped + 1, f"{len(markers)} cell markers, but jupytext reads {len(nb.cells)} cells")
-    cells = []
+    cells, written = [], body.splitlines()
     for cell, (line, tags) in zip(nb.cells, markers, strict=True):
         if not cell.source.strip():
             raise SourceError(path, line, "the cell is empty")
         cells.append(Cell(cell.cell_type, cell.source, line + 1, tags))
         if cell.cell_type == "code":
+            _check_comments(cells[-1], written[line - skipped :], path)
             _check_code(cells[-1], path)
     return front, cells
 
@@ -106,29 +123,39 @@ def _check_markers(body: str, path: Path | str, skipped: int) -> list[tuple[int,
     for number, line in enumerate(body.splitlines(), skipped + 1):
         match = MARKER.fullmatch(line)
         if match:
-            tags = tuple(json.loads(match["tags"])) if match["tags"] else ()
+            try:
+                tags = tuple(json.loads(match["tags"])) if match["tags"] else ()
+            except ValueError:
+                raise SourceError(path, number, f'tags are written ["one", "two"], got {match["tags"]}') from None
             for tag in tags:
                 if tag not in TAGS:
                     raise SourceError(path, number, f"unknown tag {tag!r}.{suggestion(tag, TAGS)}")
             markers.append((number, tags))
             kind = match["kind"] or "code"
-        elif LIKE_MARKER.fullmatch(line) and not (
-            kind == "code" and MAGIC.match(re.sub(r"^# ", "", line)) and "%%" not in line
-        ):
+        elif LIKE_MARKER.fullmatch(line):
             forms = ["# %%", "# %% [markdown]", "# %% [raw]", '# %% tags=["setup"]']
             raise SourceError(path, number, f"bad cell marker {line.strip()!r}.{suggestion(line.strip(), forms)}")
         elif kind is None and line.strip():
             raise SourceError(path, number, "text before the first cell marker '# %%'")
-        elif kind in ("markdown", "raw") and line.strip() and not line.startswith("#"):
-            raise SourceError(path, number, f"a line of a {kind} cell does not start with '#': {line.strip()[:40]!r}")
+        elif kind in ("markdown", "raw") and line.strip() and line != "#" and not line.startswith("# "):
+            raise SourceError(path, number, f"a line of a {kind} cell does not start with '# ': {line.strip()[:40]!r}")
     return markers
 
 
+def _check_comments(cell: Cell, written: list[str], path: Path | str) -> None:
+    """jupytext makes commands of comments that look like them ('# ! note', '# cat'): only known magics may become one."""
+    for offset, (now, before) in enumerate(zip(cell.text.splitlines(), written, strict=False)):
+        if now != before and not KNOWN_MAGIC.match(now):
+            raise SourceError(
+                path, cell.line + offset, f"the comment {before.strip()!r} would become the command {now.strip()!r}: reword it"
+            )
+
+
 def _check_code(cell: Cell, path: Path | str) -> None:
-    if any(MAGIC.match(line) for line in cell.text.splitlines()):
-        return  # IPython's own syntax: checked when the notebook runs
+    # IPython's own lines are checked when the notebook runs; blanked out, the rest must be Python.
+    text = "\n".join("" if MAGIC.match(line) else line for line in cell.text.splitlines())
     try:
-        compile(cell.text, str(path), "exec", flags=ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        compile(text, str(path), "exec", flags=ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except SyntaxError as error:
         raise SourceError(path, cell.line + (error.lineno or 1) - 1, f"the code does not parse: {error.msg}") from None
 
@@ -152,8 +179,11 @@ def notebook(cells: list[Cell]) -> nbformat.NotebookNode:
 
 
 def cells_digest(nb: nbformat.NotebookNode) -> str:
-    """A digest of the cells' types and texts, which running the notebook does not change and editing it does."""
-    texts = "".join(f"{cell.cell_type}\0{cell.source}\0" for cell in nb.cells)
+    """A digest of what an author makes (types, texts, tags, attachments), which running the notebook does not change."""
+    texts = "".join(
+        f"{cell.cell_type}\0{cell.source}\0{cell.metadata.get('tags', [])}\0{json.dumps(cell.get('attachments', {}))}\0"
+        for cell in nb.cells
+    )
     return hashlib.sha256(texts.encode()).hexdigest()[:16]
 
 

@@ -32,7 +32,7 @@ def test_secrets_of_the_sample():
     assert leaks.normalise(HIDDEN) in lines
     assert leaks.normalise(WRITTEN) in lines
     assert "temperature_of_choice=0.731" in lines, "the marker itself is no part of the line"
-    assert "defsoftmax(logits):" not in lines, "what the prompt shows is public"
+    assert "def softmax(logits):" not in lines, "what the prompt shows is public"
 
 
 COLOUR = "\x1b[0m \x1b[0;34m"
@@ -78,8 +78,12 @@ def b64(text: str) -> str:
 HIDING_PLACES = {
     "plain text": lambda s: s.encode(),
     "other indentation and quotes": lambda s: s.strip().replace(" = ", "=").replace("'", '"').encode(),
-    "inside a longer line": lambda s: f"try: {s.strip()}; print(1)".encode(),
+    "inside a longer line": lambda s: f"try {s.strip()} there".encode(),
+    "wrapped at another width": lambda s: s.replace(" = ", " =\n        ").replace("both ", "both\n").encode(),
     "utf-16": lambda s: s.encode("utf-16"),
+    "utf-16 without a mark": lambda s: s.encode("utf-16-le"),
+    "latin-1": lambda s: f"caf\xe9\n{s}".encode("latin-1"),
+    "base64 between words": lambda s: f"Figure\n{b64(s)}\nFigure".encode(),
     "code cell": lambda s: notebook_with(nbformat.v4.new_code_cell(f"x = 1\n{s}")),
     "text cell": lambda s: notebook_with(nbformat.v4.new_markdown_cell(f"See `{s}`.")),
     "output cell, printed": lambda s: notebook_with(code(outputs=[nbformat.v4.new_output("stream", text=f"a\n{s}\nb")])),
@@ -165,9 +169,15 @@ def commit(folder, message="x"):
     subprocess.run(["git", "-C", folder, "commit", "-qm", message], check=True)
 
 
+def commit_if_changed(folder):
+    if subprocess.run(["git", "-C", folder, "status", "--porcelain"], capture_output=True, check=True).stdout:
+        commit(folder)
+
+
 @pytest.fixture
 def built(course):
     build.build(course)
+    (course.root / ".gitignore").write_text("build/\n__pycache__/\n")
     commit(course.root)
     return course
 
@@ -243,6 +253,19 @@ def plant_the_master(course, dest):
     )
 
 
+def plant_a_file_that_cannot_be_read(course, dest):
+    (course.root / "homework").mkdir()
+    (course.root / "homework" / "slides.pdf").write_bytes(b"%PDF-1.7 " + zlib.compress(SOLUTION.encode()))
+
+
+def plant_an_older_answer(course, dest):
+    """The master changes, and the release still holds what it said before."""
+    path = course.root / "solutions" / "hw0_sample" / "hw0_sample.py"
+    path.write_text(path.read_text().replace("shifted_for_safety", "centred"))
+    (course.root / "homework").mkdir()
+    (course.root / "homework" / "data.txt").write_text(SOLUTION)
+
+
 def plant_in_history(course, dest):
     subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
     (dest / "oops.txt").write_text(HIDDEN)
@@ -275,19 +298,21 @@ PLANTS = [value for name, value in list(globals().items()) if name.startswith("p
 def test_a_planted_leak_closes_the_gate_and_leaves_dest_alone(plant, built, tmp_path):
     dest = tmp_path / "public"
     plant(built, dest)
+    commit_if_changed(built.root)
     before = tree(dest) if dest.exists() else None
     with pytest.raises(publish.PublishError, match="The leak gate is closed"):
         publish.publish(built, dest)
     assert (tree(dest) if dest.exists() else None) == before
-    assert len(PLANTS) == 10
+    assert len(PLANTS) == 12
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_with_the_gate_open_the_same_leak_is_published(plant, built, tmp_path, monkeypatch):
     """Each plant really gets through where nothing looks for it: the gate is what stops it."""
-    monkeypatch.setattr(Gate, "search", lambda self, name, data: [])
+    monkeypatch.setattr(Gate, "search", lambda self, name, data, readable_only=False: [])
     dest = tmp_path / "public"
     plant(built, dest)
+    commit_if_changed(built.root)
     assert "Published" in publish.publish(built, dest)
 
 
@@ -306,6 +331,109 @@ def test_publishing_refuses_what_it_could_harm(built, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(publish.PublishError, match="is not a folder"):
         publish.publish(built, tmp_path / "file")
+
+
+def test_publishing_leaves_nothing_behind_when_git_refuses(built, tmp_path):
+    dest = tmp_path / "public"
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    (dest / "fine.txt").write_text("fine")
+    commit(dest)
+    hook = dest / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(publish.PublishError, match="commit"):
+        publish.publish(built, dest)
+    assert set(tree(dest)) == {"fine.txt"}
+    hook.unlink()
+    assert "Published" in publish.publish(built, dest)
+
+
+def test_a_gitignore_there_does_not_drop_the_wheel(built, tmp_path):
+    dest = tmp_path / "public"
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    (dest / ".gitignore").write_text("dist/\n")
+    commit(dest)
+    publish.publish(built, dest)
+    listed = subprocess.run(["git", "-C", dest, "ls-files"], capture_output=True, text=True).stdout
+    assert f"dist/{built.wheel_name}" in listed
+
+
+def make_public(dest, **files):
+    subprocess.run(["git", "init", "-q", "-b", "main", dest], check=True)
+    for name, content in files.items():
+        (dest / name).write_text(content)
+    commit(dest)
+
+
+def test_what_others_wrote_there_is_not_overwritten(built, tmp_path):
+    dest = tmp_path / "thesis"
+    make_public(dest, **{"README.md": "my thesis"})
+    with pytest.raises(publish.PublishError, match=r"that publishing did not make: README\.md"):
+        publish.publish(built, dest)
+    dest = tmp_path / "public"
+    publish.publish(built, dest)
+    (dest / "README.md").write_text((dest / "README.md").read_text() + "Office hours: Tuesday.")
+    commit(dest)
+    with pytest.raises(publish.PublishError, match=r"were edited in .*: README\.md"):
+        publish.publish(built, dest)
+    assert "Office hours" in (dest / "README.md").read_text()
+
+
+def test_only_a_complete_clone_on_the_public_branch_will_do(built, tmp_path):
+    dest = tmp_path / "public"
+    make_public(dest, **{"a.txt": "a"})
+    (dest / "a.txt").write_text("b")
+    commit(dest)
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", dest.as_uri(), shallow], check=True)
+    with pytest.raises(publish.PublishError, match="shallow"):
+        publish.publish(built, shallow)
+    subprocess.run(["git", "-C", dest, "checkout", "-q", "-b", "gh-pages"], check=True)
+    with pytest.raises(publish.PublishError, match="is on gh-pages, and students see main"):
+        publish.publish(built, dest)
+
+
+def test_a_record_that_points_outside_is_refused(built, tmp_path):
+    victim = tmp_path / "victim.txt"
+    victim.write_text("precious")
+    dest = tmp_path / "public"
+    make_public(dest, **{publish.RECORD: "0  ../victim.txt\n"})
+    with pytest.raises(publish.PublishError, match="outside the repository"):
+        publish.publish(built, dest)
+    assert victim.exists()
+
+
+def test_only_committed_files_are_published(built, tmp_path):
+    (built.root / "homework").mkdir()
+    (built.root / "homework" / "grades.csv").write_text("Ada,3\n")
+    with pytest.raises(publish.PublishError, match="not committed here"):
+        publish.publish(built, tmp_path / "public")
+
+
+def test_homework_without_a_master_is_not_published(course, tmp_path):
+    """As after a sparse checkout: nothing is known of the answers, so nothing can be searched for."""
+    (course.root / "solutions" / "hw0_sample" / "hw0_sample.py").unlink()
+    (course.root / "homework").mkdir()
+    (course.root / "homework" / "data.txt").write_text("1 2 3")
+    build.build(course)
+    commit(course.root)
+    with pytest.raises(publish.PublishError, match="is solutions/ checked out"):
+        publish.publish(course, tmp_path / "public")
+
+
+def test_lines_listed_as_public_do_not_close_the_gate(built):
+    listed = built.root / leaks.PUBLIC_LINES
+    assert Gate.of_course(built.root).search("a.py", SOLUTION.encode())
+    listed.write_text(SOLUTION + "\n")
+    assert Gate.of_course(built.root).search("a.py", SOLUTION.encode()) == []
+
+
+def test_short_lines_are_searched_together():
+    lines = [leaks.master.Line(text, n, "solution") for n, text in enumerate(["q = w @ x", "r = q + b", "return r"])]
+    gate = Gate(leaks.secrets_in(lines, "hw"))
+    assert gate.search("a.py", b"def f(x):\n    q = w @ x\n    r = q + b\n    return r\n")
+    assert gate.search("a.py", b"    return r\n") == []
 
 
 def test_publishing_refuses_a_stale_notebook(built, tmp_path):

@@ -53,7 +53,14 @@ MISSPELLED = [
     ("# HIDDEN", "# HIDEN"),
     ("# HIDDEN", "# hidden"),
     ('""" # BEGIN TEST CONFIG', '""" # BEGIN TEST CONFG'),
-    ('""" # END TEST CONFIG', '""" # END TESTCONFIG'),
+    ('"""  # END TEST CONFIG', '"""  # END TESTCONFIG'),
+    ("0.731  # SOLUTION", "0.731  # SOLUTON  # noqa"),
+    ("0.731  # SOLUTION", "0.731  # noqa: N816  # SOLUTON"),
+    ("0.731  # SOLUTION", "0.731  # SOLN"),
+    ("# HIDDEN", "# HIDDEN TEST"),
+    ("    # BEGIN SOLUTION", "    # BEGINSOLUTION"),
+    ("    # BEGIN SOLUTION", "    # START SOLUTION"),
+    ("    # BEGIN SOLUTION", "    # Begin solution here"),
 ]
 
 
@@ -112,6 +119,59 @@ def test_a_solution_cell_without_a_marker_would_ship_whole(tmp_path):
 )
 def test_ordinary_comments_are_no_markers(comment):
     assert master.resembles_marker(comment) is None
+
+
+def test_a_marker_after_another_comment_counts(tmp_path):
+    lines = lines_of(SAMPLE.replace("0.731  # SOLUTION", "0.731  # noqa: N816  # SOLUTION"), tmp_path)
+    assert next(line for line in lines if "0.731" in line.text).secret == "solution"
+
+
+SHIPPED = {
+    "a hidden test outside its block": (
+        "# # END QUESTION",
+        "# # END QUESTION\n\n# %%\n# HIDDEN\nx = 1",
+        "outside a tests block",
+    ),
+    "HIDDEN below another line": ("# HIDDEN\n", "# a probe\n# HIDDEN\n", "must be the first line"),
+    "mistyped config": ("hidden: true", "hiden: true", "Did you mean 'hidden'"),
+    "config that is no boolean": ("hidden: true", "hidden: 'yes'", "is true or false"),
+    "a statement of several lines": (
+        "temperature_of_choice = 0.731  # SOLUTION",
+        "temperature_of_choice = [  # SOLUTION\n    0.731,\n]",
+        "statement of several lines",
+    ),
+    "an answer in the marker's raw cell": (
+        "# # BEGIN SOLUTION\n\n# %% [markdown]\n",
+        "# # BEGIN SOLUTION\n#\n",
+        "nothing may follow",
+    ),
+    "a written question without a solution block": (
+        "# %% [raw]\n# # BEGIN SOLUTION\n\n# %% [markdown]\n# Numerator and denominator are both multiplied by exp(-max), which cancels.\n\n# %% [raw]\n# # END SOLUTION\n",
+        "# %% [markdown]\n# Numerator and denominator are both multiplied by exp(-max), which cancels.\n",
+        "has no solution block",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_mistakes_that_would_ship_an_answer_stop_the_build(kind, tmp_path):
+    before, after, says = SHIPPED[kind]
+    assert before in SAMPLE
+    with pytest.raises(SourceError, match=re.escape(says)):
+        lines_of(SAMPLE.replace(before, after, 1), tmp_path)
+
+
+def test_a_master_elsewhere_or_as_a_notebook_stops_the_build(course):
+    assert [path.name for path in master.find(course.root)] == ["hw0_sample.py"]
+    (course.root / "solutions" / "hw0_sample" / "helpers.py").write_text("x = 1\n")
+    assert len(master.find(course.root)) == 1
+    stray = course.root / "solutions" / "hw0_copy.py"
+    stray.write_text(SAMPLE)
+    with pytest.raises(SourceError, match=r"a master lies at solutions/hw0_copy/hw0_copy\.py"):
+        master.find(course.root)
+    stray.rename(stray.with_suffix(".ipynb"))
+    with pytest.raises(SourceError, match="is authored as text"):
+        master.find(course.root)
 
 
 def test_a_prompt_block_makes_its_solution_cells_secret_whole(tmp_path):

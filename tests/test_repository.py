@@ -65,7 +65,9 @@ def test_every_dependency_is_pinned_and_students_get_lower_bounds():
 def test_pins_admit_every_python_3_11():
     """A pin that refuses Debian's 3.11.2 sends pip looking for other versions of everything."""
     pins = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.M)
-    refuse = [name for name in pins if not SpecifierSet(metadata.metadata(name).get("Requires-Python") or "").contains("3.11.0")]
+    refuse = [
+        name for name in pins if not SpecifierSet(metadata.metadata(name).get("Requires-Python") or "").contains("3.11.0")
+    ]
     assert refuse == []
 
 

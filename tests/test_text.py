@@ -62,11 +62,19 @@ def test_ids_are_stable_unique_and_local():
         ("# %% tags=['setup']\nx = 1\n", 1, "bad cell marker"),
         ('# %% tags=["foldd"]\nx = 1\n', 1, "unknown tag 'foldd'. Did you mean 'folded'?"),
         ("x = 0\n# %%\nx = 1\n", 1, "before the first cell marker"),
-        ("# %% [markdown]\n# Text\nmore text\n", 3, "does not start with '#'"),
+        ("# %% [markdown]\n# Text\nmore text\n", 3, "does not start with '# '"),
+        ("# %% [markdown]\n## Heading\n", 2, "does not start with '# '"),
+        ("# %%\nx = 1\n%% [markdown]\n# Text\n", 3, "bad cell marker"),
+        ("# %%\nx = 1\n# [markdown]\n# Text\n", 3, "bad cell marker"),
+        ("# %%\n# %matplotlib inline\nx = = 1\n", 3, "does not parse"),
+        ("# %%\nx = 1\n# ! rm is dangerous\n", 3, "would become the command"),
+        ("# %%\nx = 1\n# cat\n", 3, "would become the command"),
+        ('# %% tags=["setup" "folded"]\nx = 1\n', 1, "tags are written"),
         ("# %%\n\n# %%\nx = 1\n", 1, "empty"),
         ("# %%\nx = 1\ny = (\n", 3, "does not parse"),
         ("# ---\n# title: x\n# %%\nx = 1\n", 1, "not closed"),
-        ("# ---\n# title: [x\n# ---\n# %%\nx = 1\n", 1, "not YAML"),
+        ("# ---\n# title\n# ---\n# %%\nx = 1\n", 2, "made of lines"),
+        ("# ---\n# title: x\n# title: y\n# ---\n# %%\nx = 1\n", 3, "stands twice"),
     ],
 )
 def test_mistakes_stop_with_file_and_line(source, line, says):
@@ -78,6 +86,18 @@ def test_mistakes_stop_with_file_and_line(source, line, says):
 def test_magics_are_left_to_the_kernel():
     _, cells = text.parse("# %%\n# %matplotlib inline\n# %timeit sum([1])\nx = 1\n")
     assert cells[0].text.startswith("%matplotlib inline\n%timeit")
+
+
+def test_front_matter_is_taken_as_it_stands():
+    front, _ = text.parse("# ---\n# title: Yes\n# question: The #1 reason: what is it?\n# ---\n# %%\nx = 1\n")
+    assert front == {"title": "Yes", "question": "The #1 reason: what is it?"}
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_bytes("# %% [markdown]\n# Text\n# caf\xe9\n".encode("latin-1"))
+    with pytest.raises(SourceError, match=r"a\.py:3: the file is not UTF-8"):
+        text.read_source(path)
 
 
 def test_front_matter_shifts_line_numbers():
@@ -168,6 +188,11 @@ def test_a_notebook_that_was_only_run_is_overwritten_and_one_that_was_edited_is_
     [(_, kept)] = report.kept_aside
     assert "My own notes." in kept.read_text()
 
+    run = json.loads(built)
+    run["cells"][1]["attachments"] = {"a.png": {"image/png": "AAAA"}}
+    path.write_text(json.dumps(run))
+    assert len(build.build(course).kept_aside) == 1, "a picture pasted into a cell is an edit"
+
     path.write_text("not a notebook any more")
     [(_, kept)] = build.build(course).kept_aside
     assert kept.read_text() == "not a notebook any more" and path.read_text() == built
@@ -176,4 +201,13 @@ def test_a_notebook_that_was_only_run_is_overwritten_and_one_that_was_edited_is_
 def test_a_notebook_without_a_source_is_removed(course):
     build.build(course)
     (course.lectures / "src" / "01_sample.py").rename(course.lectures / "src" / "01_renamed.py")
+    (course.lectures / "Untitled.ipynb").write_text("{}")
     assert [path.name for path in build.build(course).removed] == ["01_sample.ipynb"]
+    assert (course.lectures / "Untitled.ipynb").exists(), "a notebook that the build did not make is somebody's"
+
+
+def test_stray_files_among_the_sources_stop_the_build(course):
+    (course.lectures / "src" / "week4").mkdir()
+    (course.lectures / "src" / "week4" / "04_x.py").write_text("# %%\nx = 1\n")
+    with pytest.raises(SourceError, match="only NN_topic"):
+        build.build(course)
