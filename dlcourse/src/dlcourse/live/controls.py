@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 
 from dlcourse.live.errors import FigureError, describe, did_you_mean
 
@@ -310,6 +311,23 @@ class ReadersFunction:
             raise _NotThereError
         return self.function(*args, **kwargs)
 
+    def on(self, x: np.ndarray, *args) -> np.ndarray:
+        """The reader's function on an array, checked: one real number for each of x's.
+
+        Raises:
+            TypeError, ValueError: it returned something else; the message says what was expected.
+        """
+        got = self(x, *args)
+        try:
+            values = np.asarray(got, dtype=float)
+        except (TypeError, ValueError):
+            raise TypeError(f"must return numbers, got {type(got).__name__}: {_shortened(got)}") from None
+        if got is None:
+            raise TypeError("returned None: is a return statement missing?")
+        if values.shape != np.shape(x):
+            raise ValueError(f"must return one value for each x, shape {np.shape(x)}, got shape {values.shape}")
+        return values
+
     @contextmanager
     def shown(self, *artists):
         """Draw with the reader's function: its mistakes hide these artists and stop nothing else."""
@@ -322,6 +340,11 @@ class ReadersFunction:
         except Exception as error:  # a reader's code may fail in every way, and the figure must go on
             _hide(artists)
             self.problem = f"{self.name}: {describe(error)}"
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class _NotThereError(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from dlcourse import notebook
 from dlcourse.live import static
 from dlcourse.live.controls import Control, Function, ReadersFunction
 from dlcourse.live.errors import FigureError, describe, did_you_mean
@@ -173,7 +174,7 @@ class LiveFigure:
         for name, control in self.controls.items():
             value = control.read(self.widgets[name])
             if isinstance(control, Function):
-                value = self._readers[name] = ReadersFunction(value, _lookup(value))
+                value = self._readers[name] = ReadersFunction(value, notebook.lookup(value))
             found[name] = value
         return found
 
@@ -199,7 +200,7 @@ class LiveFigure:
 
     def setting(self) -> str:
         """The line of code that restores the present setting."""
-        variable = next((n for n, v in _namespace().items() if v is self and not n.startswith("_")), "fig")
+        variable = next((n for n, v in notebook.namespace().items() if v is self and not n.startswith("_")), "fig")
         values = ", ".join(f"{name}={_short(widget.value)}" for name, widget in self.widgets.items())
         return f"{variable}.set({values})"
 
@@ -305,14 +306,17 @@ class LiveFigure:
             with self.lock:
                 self.guarded(self.run.restart)
 
-    def _functions_may_have_changed(self) -> None:
+    def cell_was_run(self) -> None:
+        """Redraw when the reader has defined a function anew that the figure shows."""
+        if self.closed:
+            return
         for name, control in self.controls.items():
-            if isinstance(control, Function) and _lookup(self.widgets[name].value) is not self._readers[name].function:
+            if isinstance(control, Function) and notebook.lookup(self.widgets[name].value) is not self._readers[name].function:
                 self.update()
                 return
 
     def _replace_earlier(self) -> None:
-        place = (_cell_id(), self.title)
+        place = (notebook.cell_id(), self.title)
         earlier = _by_place.get(place, lambda: None)()
         if earlier is not None:
             earlier.close()
@@ -327,7 +331,7 @@ class LiveFigure:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         self._event_loop = running_loop() or self._event_loop
-        _watch_cells()
+        notebook.watch(self)
         if self._function is None:
             with self.lock:
                 self.picture.draw()
@@ -343,42 +347,3 @@ class LiveFigure:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else repr(value)
-
-
-def _shell():
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return None
-    return get_ipython()
-
-
-def _namespace() -> dict[str, Any]:
-    """The names of the reader's notebook, or of the running script."""
-    shell = _shell()
-    if shell is not None:
-        return shell.user_ns
-    import __main__
-
-    return vars(__main__)
-
-
-def _lookup(name: str) -> Callable | None:
-    found = _namespace().get(name) if name else None
-    return found if callable(found) else None
-
-
-def _cell_id() -> str | None:
-    """The notebook cell that is running, where the front end tells it."""
-    shell = _shell()
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
-    return (parent or {}).get("metadata", {}).get("cellId")
-
-
-def _watch_cells() -> None:
-    """After each cell, figures whose reader's function was defined anew are redrawn."""
-    shell = _shell()
-    if shell is None or getattr(shell, "_dlcourse_watched", False):
-        return
-    shell._dlcourse_watched = True
-    shell.events.register("post_run_cell", lambda *_: [figure._functions_may_have_changed() for figure in figures()])

@@ -1,0 +1,182 @@
+"""Strict comparisons whose messages tell a wrong type from a wrong shape from a wrong value.
+
+`numpy.allclose` broadcasts, takes an empty array for equal to anything, and says only False. These functions raise
+`CheckError` with one sentence that names what was expected and what came.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+
+class CheckError(AssertionError):
+    """An answer is not as it must be.
+
+    Attributes:
+        kind: 'type', 'shape', 'dtype', 'finite', 'value', 'changed' or 'error'.
+    """
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(message)
+        self.kind = kind
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value).__module__.startswith("torch") and hasattr(value, "detach")
+
+
+def _kind_of(value: Any) -> str:
+    """'array', 'tensor', 'number' or the type's name."""
+    if type(value) is np.ndarray:
+        return "array"
+    if _is_tensor(value):
+        return "tensor"
+    if isinstance(value, bool | int | float | complex | np.generic):
+        return "number"
+    return type(value).__name__
+
+
+def _article(kind: str) -> str:
+    names = {
+        "array": "a NumPy array",
+        "tensor": "a torch tensor",
+        "number": "a number",
+        "NoneType": "None (is a return missing?)",
+    }
+    return names.get(kind, f"a value of type {kind}")
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if _is_tensor(value) else np.asarray(value)
+
+
+def same_type(got: Any, expected: Any, name: str = "the result") -> None:
+    """Raise unless both are arrays, both tensors or both numbers."""
+    want, have = _kind_of(expected), _kind_of(got)
+    if want != have:
+        raise CheckError("type", f"{name} must be {_article(want)}, got {_article(have)}")
+
+
+def shape(got: Any, expected: tuple[int, ...], name: str = "the result") -> None:
+    """Raise unless got is an array, tensor or number of this shape.
+
+    Args:
+        got: array, tensor or number.
+        expected: the shape, () for a number.
+    Raises:
+        CheckError: of kind 'type' or 'shape'.
+    """
+    if _kind_of(got) not in ("array", "tensor", "number"):
+        raise CheckError("type", f"{name} must be an array of shape {tuple(expected)}, got {_article(_kind_of(got))}")
+    have = tuple(_array(got).shape)
+    if have != tuple(expected):
+        raise CheckError("shape", f"{name} must have shape {tuple(expected)}, got {have}")
+
+
+def close(got: Any, expected: Any, rtol: float = 1e-6, atol: float = 1e-9, name: str = "the result", dtype: Any = None) -> None:
+    """Raise unless got equals expected up to rounding: same kind of object, same shape, finite where expected is.
+
+    Args:
+        got, expected: arrays, tensors or numbers; nothing is broadcast.
+        rtol, atol: |got - expected| <= atol + rtol |expected|, elementwise.
+        dtype: the exact dtype that got must have; otherwise floats must be floats and integers integers.
+    Raises:
+        CheckError: of kind 'type', 'shape', 'dtype', 'finite' or 'value', checked in this order.
+    """
+    same_type(got, expected, name)
+    want, have = _array(expected), _array(got)
+    shape(got, want.shape, name)
+    if dtype is not None and have.dtype != np.dtype(dtype):
+        raise CheckError("dtype", f"{name} must have dtype {np.dtype(dtype)}, got {have.dtype}")
+    if dtype is None and _CLASS.get(have.dtype.kind) != _CLASS.get(want.dtype.kind):
+        raise CheckError("dtype", f"{name} must hold numbers like {want.dtype}, got {have.dtype}")
+    bad = ~np.isfinite(have) & np.isfinite(want)
+    if bad.any():
+        place = _place(bad)
+        raise CheckError("finite", f"{name} is {have[place]} {_at(place)}where {_short(want[place])} is expected")
+    exact = have == want
+    if want.dtype.kind == "b":
+        want, have = want.astype(int), have.astype(int)
+    with np.errstate(invalid="ignore"):
+        off = ~((np.abs(have - want) <= atol + rtol * np.abs(want)) | exact | (np.isnan(have) & np.isnan(want)))
+    if off.any():
+        place = _place(off)
+        count = f" ({int(off.sum())} of {off.size} elements differ)" if off.size > 1 else ""
+        raise CheckError("value", f"{name} is {_short(have[place])} {_at(place)}where {_short(want[place])} is expected{count}")
+
+
+_CLASS = {"b": "boolean", "i": "integer", "u": "integer", "f": "real", "c": "complex"}
+
+
+def _place(mask: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(mask)[0])
+
+
+def _at(place: tuple[int, ...]) -> str:
+    return f"at index {place if len(place) > 1 else place[0]} " if place else ""
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if np.issubdtype(np.asarray(value).dtype, np.floating) else str(value)
+
+
+def grad(
+    got: Any, function: Callable[[np.ndarray], float], x: np.ndarray, rtol: float = 1e-5, name: str = "the gradient"
+) -> None:
+    """Raise unless got is the gradient of a scalar function at x, by central differences in float64.
+
+    Args:
+        got: the claimed gradient, of x's shape.
+        function: takes an array like x, returns a number.
+        x: where, float64, any shape.
+        rtol: bound on the relative error ||got - numeric|| / (||got|| + ||numeric||); central differences with
+            h = 1e-6 max(1, |x|) are good to about 1e-9.
+    Raises:
+        CheckError: of kind 'type', 'shape', 'finite' or 'value'.
+    Source: Goodfellow et al. (2016), section 11.5.
+    """
+    x = np.array(x, dtype=np.float64)
+    numeric = np.empty_like(x)
+    for place in np.ndindex(x.shape):
+        h = 1e-6 * max(1.0, abs(x[place]))
+        ahead, behind = x.copy(), x.copy()
+        ahead[place] += h
+        behind[place] -= h
+        numeric[place] = (float(function(ahead)) - float(function(behind))) / (2 * h)
+    same_type(got, numeric if x.ndim else 0.0, name)
+    shape(got, numeric.shape, name)
+    have = np.asarray(got, dtype=np.float64)
+    if not np.isfinite(have).all():
+        raise CheckError("finite", f"{name} holds {have[_place(~np.isfinite(have))]}")
+    error, size = np.linalg.norm(have - numeric), np.linalg.norm(have) + np.linalg.norm(numeric)
+    if error > rtol * size:
+        place = tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(have - numeric)), x.shape))
+        raise CheckError(
+            "value", f"{name} is {_short(have[place])} {_at(place)}where the slope of the function is {_short(numeric[place])}"
+        )
+
+
+@contextmanager
+def unchanged(**arrays: np.ndarray) -> Iterator[None]:
+    """Raise if a function changes its arguments in place: with unchanged(w=w): step(w)."""
+    before = {name: np.array(_array(array)) for name, array in arrays.items()}
+    yield
+    for name, array in arrays.items():
+        now = _array(array)
+        if now.shape != before[name].shape or not np.array_equal(now, before[name], equal_nan=now.dtype.kind in "fc"):
+            raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first")
+
+
+def raises(error: type[BaseException], function: Callable, *args: Any, name: str = "the function", **kwargs: Any) -> None:
+    """Raise unless the call raises this error."""
+    try:
+        function(*args, **kwargs)
+    except error:
+        return
+    except Exception as other:
+        raise CheckError(
+            "error", f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}"
+        ) from other
+    raise CheckError("error", f"{name} must raise {error.__name__} here, and returned as if nothing were wrong")

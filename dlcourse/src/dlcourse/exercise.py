@@ -1,0 +1,97 @@
+"""Exercises with an instant check: the reader's function is tried as soon as its cell is run."""
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from dlcourse import notebook
+from dlcourse.check import CheckError
+from dlcourse.live.errors import FigureError, describe
+
+_open: "list[Exercise]" = []
+LEVELS = {1: "easy", 2: "medium", 3: "hard"}
+KINDS = {
+    "type": "It returns the wrong kind of thing.",
+    "shape": "Its shape is wrong.",
+    "dtype": "Its dtype is wrong.",
+    "finite": "It is not finite.",
+    "value": "The numbers differ.",
+    "changed": "It changes its argument.",
+    "error": "It does not raise as it should.",
+}
+
+
+def exercises() -> "list[Exercise]":
+    """All exercises of this session, in the order in which they were made."""
+    return list(_open)
+
+
+class Exercise:
+    """One exercise; made by `exercise`.
+
+    Attributes:
+        state: 'open' while the function is not written, then 'passed' or 'failed'.
+        message: what the reader is told.
+    """
+
+    def __init__(self, title: str, uses: str, minutes: int, difficulty: int, check: Callable):
+        if difficulty not in LEVELS:
+            raise FigureError(f"difficulty is 1 (easy), 2 (medium) or 3 (hard), got {difficulty!r}")
+        self.title, self.uses, self.minutes, self.difficulty, self.check = title, uses, minutes, difficulty, check
+        self.state, self.message = "open", ""
+        self._tried: Callable | None = None
+        self.button = widgets.Button(description="Check", icon="check", layout={"width": "100px"})
+        self.button.on_click(lambda _: self.run())
+        time = f"{minutes} minute{'s' if minutes != 1 else ''}"
+        head = widgets.HTML(f"<b>Exercise: {html.escape(title)}</b> ({time}, {LEVELS[difficulty]})")
+        self._words = widgets.HTML()
+        self.widget = widgets.VBox([head, self.button, self._words])
+        _open.append(self)
+        self.run()
+
+    def run(self) -> None:
+        """Look the function up and try it. Nothing that it does is raised here."""
+        function = self._tried = notebook.lookup(self.uses)
+        if function is None:
+            self._tell("open", f"Write {self.uses}() in the cell above and run that cell.")
+            return
+        try:
+            self.check(function)
+        except NotImplementedError:
+            self._tell("open", f"{self.uses}() still raises NotImplementedError: replace that line, and run its cell again.")
+        except CheckError as error:
+            self._tell("failed", f"{KINDS[error.kind]} {str(error)[:1].upper()}{str(error)[1:]}.")
+        except Exception as error:  # the reader's code may fail in every way
+            self._tell("failed", f"It raises. {describe(error)}")
+        else:
+            self._tell("passed", "All checks passed.")
+
+    def _tell(self, state: str, message: str) -> None:
+        self.state, self.message = state, message
+        mark, colour = {"open": ("○", "inherit"), "passed": ("✓", "#00664A"), "failed": ("✗", "#A33F00")}[state]
+        self._words.value = (
+            f'<div role="status" aria-live="polite"><b style="color:{colour}">{mark}</b> {html.escape(message)}</div>'
+        )
+
+    def cell_was_run(self) -> None:
+        """Try again when the reader has defined the function anew."""
+        if notebook.lookup(self.uses) is not self._tried:
+            self.run()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        notebook.watch(self)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {"text/plain": f"Exercise: {self.title}. {self.message}", "application/vnd.jupyter.widget-view+json": view}
+
+
+def exercise(title: str, uses: str, minutes: int, difficulty: int) -> Callable[[Callable], Exercise]:
+    """Decorate the function that checks the reader's answer; the name then holds the exercise, to be shown.
+
+    Args:
+        uses: name of the reader's function, looked up in the notebook.
+        minutes: measured or estimated time.
+        difficulty: 1 easy, 2 medium, 3 hard.
+    The check receives the function and raises CheckError (see dlcourse.check) when it is wrong.
+    """
+    return lambda check: Exercise(title, uses, minutes, difficulty, check)
