@@ -7,24 +7,34 @@
 # %% [markdown]
 # After this lecture you can
 #
-# 1. say which way a weight must move from the sign of one slope, and compute the step;
-# 2. tell, from the curvature at a minimum, which learning rates settle there and which do not.
+# 1. say which way a weight moves, and how far, from one slope and a learning rate;
+# 2. compute, from curvatures alone, which learning rates settle and how many steps they need;
+# 3. write SGD, momentum, Nesterov, AdaGrad, RMSprop, AdaDelta and Adam in a few lines each, and say what each one fixes;
+# 4. predict how far from the minimum the noise of mini-batches leaves you, and choose a schedule that removes it;
+# 5. name a problem on which each of them fails.
 #
-# You need: derivatives of polynomials, NumPy arrays. Reading takes about 10 minutes, running a few seconds.
+# **You need** derivatives, matrices with eigenvalues, NumPy. **Time**: about 75 minutes with the exercises; all cells
+# together run in less than 20 seconds. Every figure takes arrow keys once you click one of its sliders.
 
 # %% tags=["setup"]
-import matplotlib.pyplot as plt
+import time
+
 import numpy as np
+import torch
+
+from dlcourse import check, data
+from dlcourse.exercise import exercise
+from dlcourse.live import OKABE_ITO, Choice, Function, Integer, LiveFigure, Slider, Switch, Trails, contours
+from dlcourse.predict import predict, predict_number
+from dlcourse.progress import progress
 
 # %% [markdown]
-# ## 1. A skier in fog
+# ## A skier in fog
 #
 # Give a network a single weight $w$. Its loss $L(w)$ is then a curve, and training is a skier who looks for the lowest
-# point in thick fog. The **slope** under the skis can be felt. Nothing else can be seen: not the valley floor, and not
-# whether there is a second valley behind the hill.
+# point in thick fog. The **slope** under the skis can be felt. Nothing else can be seen.
 #
-# $$L(w) = \tfrac{1}{20}w^4 - \tfrac12 w^2 + \tfrac15 w + \tfrac32
-# \qquad L'(w) = \tfrac15 w^3 - w + \tfrac15$$
+# Move the skier. Watch the sign of the slope, and the side on which the ground goes down.
 
 
 # %%
@@ -36,64 +46,1058 @@ def slope(w):
     return w**3 / 5 - w + 1 / 5
 
 
+# %%
+# Refutes: "the slope tells where the lowest point is". It is steep at -3.2 and at 3.2, and says nothing of the other valley.
+where = LiveFigure("Where is down?", xlabel="weight w", ylabel="loss L(w)")
+w = np.linspace(-3.6, 3.6, 400)
+where.ax.plot(w, loss(w), color="black")
+skier, tangent = where.animate(where.ax.plot([], [], "o", ms=14)[0], where.ax.plot([], [], "--")[0])
+
+
+@where.control(position=Slider(-3.5, 3.5, value=-1.0, step=0.1))
+def _(position):
+    near = position + np.array([-0.7, 0.7])
+    skier.set_data([position], [loss(position)])
+    tangent.set_data(near, loss(position) + slope(position) * (near - position))
+    side = "to the right" if slope(position) < 0 else "to the left"
+    return f"At w = {position:.1f} the slope is {slope(position):+.2f}, so down is {side}."
+
+
+where
+
 # %% [markdown]
-# At $w = 1$ the slope is $-0.6$: going right leads down. At $w = -1$ it is $+1$: going left leads down. Both are the same
-# rule, **move against the slope**. The step is the slope times a number that we choose, the learning rate:
+# Where the slope is negative, down is to the right; where it is positive, down is to the left. Both are the same rule:
+# **move against the slope**. How far? In proportion to it, times a number that we choose, the learning rate:
 #
-# $$w \leftarrow w - \mathrm{lr}\, L'(w)$$
+# $$w \leftarrow w - \mathrm{lr}\, L'(w)
+# \qquad L(w) = \tfrac{1}{20}w^4 - \tfrac12 w^2 + \tfrac15 w + \tfrac32
+# \qquad L'(w) = \tfrac15 w^3 - w + \tfrac15$$
 
 
 # %%
 def descend(w, slope, lr, num_steps):
-    """Positions of gradient descent from w, (num_steps + 1,)."""
-    path = [np.float64(w)]  # overflows to inf, where a Python float would raise
+    """Positions of gradient descent from w: (num_steps + 1,), or (num_steps + 1, N) for N starts or learning rates."""
+    path = [np.asarray(w, dtype=float) + 0 * np.asarray(lr)]
     for _ in range(num_steps):
-        w = path[-1]
-        path.append(w - lr * slope(w))
+        path.append(path[-1] - lr * slope(path[-1]))
     return np.array(path)
 
 
-path = descend(1.0, slope, lr=0.3, num_steps=30)
-print(f"after {len(path) - 1} steps: w = {path[-1]:.3f}, loss {loss(path[-1]):.3f}")
+# %%
+predict(
+    "The skier starts at w = 1 with lr = 0.3 and takes 30 steps. Where does it come to rest?",
+    choices={
+        "at w = -2.33, the lowest point of all": "The slope at 1 is -0.6, so the first step goes right, and so do the next. Nothing "
+        "ever pulls the skier back over the hill, which it cannot see.",
+        "at w = 0.20, on top of the hill": "The slope is zero there, but the smallest push away from it grows with every step.",
+        "at w = 2.13, in the nearer valley": True,
+    },
+    because="The loss there is 0.69. The other valley goes down to -0.21, and from inside the fog there is no sign of it.",
+    then=lambda: float(descend(1.0, slope, lr=0.3, num_steps=30)[-1]),
+)
 
 # %% [markdown]
-# Look at two things in the picture. The dots crowd together towards the end, although the learning rate never changes: the
-# slope shrinks, and the step with it. And the skier rests at $w = 2.13$ with loss $0.69$, while the other valley, at
-# $w = -2.33$, goes down to $-0.21$. From inside the fog there is no sign of it.
+# Now the whole run. On the left the skier's steps; on the right **where it ends, for every learning rate at once**: the last
+# 60 of 400 positions, from the same start. One dot above a learning rate means that it settles, two that it jumps to and fro.
+# Find three things; each has a number:
+#
+# 1. at lr = 0.3, the start at which the skier first ends in the *other* valley (the hill top, 0.20);
+# 2. the learning rate from which it overshoots, jumping from side to side of the valley while it settles
+#    ($1 / \text{curvature} = 0.58$);
+# 3. the learning rate above which it never settles ($2 / \text{curvature} = 1.16$).
+
 
 # %%
-w = np.linspace(-3.4, 3.4, 400)
-fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
-ax.plot(w, loss(w), color="black")
-ax.plot(path, loss(path), "o-", color="#0072B2", markersize=7, label="30 steps from w = 1, lr = 0.3")
-ax.plot(path[-1], loss(path[-1]), "*", color="#D55E00", markersize=20, label="where the skier rests")
-ax.set_xlabel("weight w", fontsize=13)
-ax.set_ylabel("loss L(w)", fontsize=13)
-ax.tick_params(labelsize=12)
-ax.legend(fontsize=12)
-plt.show()
+def describe_end(path):
+    """Where a run ends, in words."""
+    last = path[-60:]
+    if not np.isfinite(last).all():
+        return "The numbers overflow: the skier has left the mountains."
+    places = np.unique(np.round(last, 3))
+    if len(places) == 1:
+        return f"It settles at w = {places[0]:.2f}, where the loss is {loss(places[0]):.2f}."
+    if len(places) <= 8:
+        return f"It never settles: it visits {len(places)} places in turn, {', '.join(f'{p:.2f}' for p in places)}."
+    return f"It never settles: it wanders between {places.min():.2f} and {places.max():.2f}."
 
-# %% [markdown]
-# How large may the learning rate be? Near a minimum $w^*$ the slope is close to $L''(w^*)\,(w - w^*)$, so one step multiplies
-# the distance to the minimum by $1 - \mathrm{lr}\,L''(w^*)$. It shrinks while that factor lies between $-1$ and $1$, that is
-# for $\mathrm{lr} < 2 / L''(w^*)$. Here $L''(w) = \tfrac35 w^2 - 1$ is $1.72$ at the right-hand minimum, so the limit is
-# $1.16$.
 
 # %%
-for lr in [0.3, 1.1, 1.3, 2.0]:
-    with np.errstate(over="ignore", invalid="ignore"):  # at lr = 2 the numbers leave the range of floats
-        last = descend(1.0, slope, lr, num_steps=1000)[-4:]
-    print(f"lr = {lr}: the last four positions are {np.round(last, 3)}")
+# Refutes: "a larger learning rate only gets there sooner".
+run = LiveFigure("A whole run", size=(900, 400))
+left, right = run.subplots(1, 2)
+left.plot(w, loss(w), color="black")
+left.set(xlabel="weight w", ylabel="loss L(w)", ylim=(-0.6, 3.2))
+right.set(xlabel="learning rate lr", ylabel="where it ends, w", xlim=(0.02, 2.0), ylim=(-4, 4))
+all_lrs = np.linspace(0.02, 2.0, 300)
+steps, ends, here = run.animate(
+    left.plot([], [], "o-", lw=1.2)[0], right.plot([], [], ".", ms=2, color="black")[0], right.axvline(0, ls="-")
+)
+
+
+@run.control(start=Slider(-3.2, 3.2, value=1.0, step=0.05), lr=Slider(0.02, 2.0, value=0.3, step=0.02))
+def _(start, lr):
+    with np.errstate(over="ignore", invalid="ignore"):  # large learning rates overflow, and that is the lesson
+        path = descend(start, slope, lr, 400)
+        last = descend(start, slope, all_lrs, 400)[-60:]
+    shown = path[:40]
+    steps.set_data(shown, loss(np.clip(shown, -4, 4)))
+    ends.set_data(np.broadcast_to(all_lrs, last.shape).ravel(), last.ravel())
+    here.set_xdata([lr, lr])
+    return describe_end(path)
+
+
+run
 
 # %% [markdown]
-# At 0.3 and 1.1 the skier settles. At 1.3 it jumps between two points for ever. At 2.0 it has left the mountains: `nan` is
-# what remains when an overflow is subtracted from an overflow.
+# Why $2/\text{curvature}$? Close to a minimum $w^*$ the slope is nearly $L''(w^*)\,(w - w^*)$, so one step multiplies the
+# distance to the minimum by a fixed factor:
 #
-# ## In short
+# $$w_{t+1} - w^* \approx \bigl(1 - \mathrm{lr}\,L''(w^*)\bigr)\,(w_t - w^*)$$
 #
-# - The gradient is local. It tells which way is down here, and nothing about the next valley.
-# - A step is the slope times the learning rate, so steps shrink by themselves as the ground levels out.
-# - Near a minimum of curvature $c$, learning rates below $2/c$ settle and larger ones do not.
+# The distance shrinks while that factor lies between $-1$ and $1$. Between 0 and 1 the skier slides down one side. Between
+# $-1$ and 0 it lands on the other side each time. This is a statement about the neighbourhood of the minimum: further out
+# the quartic is steeper, and lr = 1.1 from $w = 3$ throws the skier across into the other valley, where the curvature is 2.26
+# and the limit 0.89, so it settles nowhere.
+
+# %%
+predict_number(
+    "In the left-hand valley the curvature is 2.26. Above which learning rate does the skier no longer settle there?",
+    answer=2 / 2.26,
+    tolerance=0.01,
+    hints=[
+        (
+            0.43,
+            0.455,
+            "That is where it starts to overshoot, 1 over the curvature: it jumps from side to side and still settles.",
+        ),
+        (1.1, 1.2, "That is the limit of the other valley. The limit depends on the curvature where you are."),
+        (2.2, 2.3, "That is the curvature itself. The steeper the bowl, the smaller the step must be."),
+    ],
+    because="2 / 2.26 = 0.885. There the factor 1 - lr * curvature reaches -1.",
+    then=lambda: ", ".join(f"lr {lr}: {describe_end(descend(-2.0, slope, lr, 2000))}" for lr in (0.88, 0.90)),
+)
+
+# %% [markdown]
+# **Your own mountain.** Write any loss you like below and run the cell. The figure takes your function by its name and
+# measures the slope by a small difference, so you need no derivative. Can you build a valley that lr = 0.3 cannot settle in?
+
+
+# %%
+def my_loss(w):
+    return 1 + 0.1 * w**2 + 0.3 * np.sin(5 * w)
+
+
+# %%
+# Refutes: "gradient descent finds the valley that it starts in". With a large step it leaps over narrow ones.
+mountain = LiveFigure("Your mountain beside the skier's", xlabel="weight w", ylabel="loss")
+mountain.ax.plot(w, loss(w), color="0.6", label="the skier's")
+mountain.ax.set_ylim(-0.6, 5)
+reference, mine, my_steps = mountain.animate(
+    mountain.ax.plot([], [], "o-", color="0.6", lw=1)[0],
+    mountain.ax.plot([], [], color=OKABE_ITO["red"], ls="-")[0],
+    mountain.ax.plot([], [], "s-", color=OKABE_ITO["red"], lw=1)[0],
+)
+mountain.ax.legend(loc="upper center")
+
+
+@mountain.control(
+    start=Slider(-3.2, 3.2, value=-2.5, step=0.1), lr=Slider(0.02, 1.5, value=0.3, step=0.02), own=Function("my_loss")
+)
+def _(start, lr, own):
+    path = descend(start, slope, lr, 60)
+    reference.set_data(path, loss(np.clip(path, -4, 4)))
+    text = f"On the skier's mountain it ends at w = {path[-1]:.2f}."
+    with own.shown(mine, my_steps), np.errstate(all="ignore"):
+        mine.set_data(w, own.on(w))
+        path = descend(start, lambda x: (own.on(x + 1e-5) - own.on(x - 1e-5)) / 2e-5, lr, 60)
+        my_steps.set_data(path, own.on(path))
+        text += f" On yours at w = {path[-1]:.2f}, where the loss is {own.on(path[-1]):.2f}."
+    return text
+
+
+mountain
+
+# %% [markdown]
+# ## Many weights: seven rules for one step
 #
-# Source: Goodfellow, Bengio and Courville (2016), *Deep Learning*, section 4.3. The skier is from George Chen's lecture
-# on learning a deep net (CMU 95-865).
+# A net has millions of weights. The slope becomes a vector, the gradient $\mathbf{g} = \nabla L(\mathbf{w})$, with one slope
+# for each weight. The rule stays: $\mathbf{w} \leftarrow \mathbf{w} - \mathrm{lr}\,\mathbf{g}$. Everything that carries another
+# name changes one of two things: **which direction** is averaged over past steps, or **how large a step** each weight gets.
+#
+# Each rule below is one function: weights and gradient in, new weights out, memory in `state`.
+
+
+# %%
+def sgd(w, g, state, lr):
+    return w - lr * g
+
+
+def momentum(w, g, state, lr, beta=0.9):
+    v = state["v"] = beta * state.get("v", 0) + g  # an average of past gradients, 1 / (1 - beta) = 10 of them
+    return w - lr * v
+
+
+def nesterov(w, g, state, lr, beta=0.9):
+    v = state["v"] = beta * state.get("v", 0) + g
+    return w - lr * (g + beta * v)  # the average as it will be after this step
+
+
+# %% [markdown]
+# Polyak (1964) gave the step a memory; Nesterov (1983) lets it look ahead. The next three divide by the size of past
+# gradients instead, for each weight on its own: a weight with small gradients takes larger steps.
+
+
+# %%
+def adagrad(w, g, state, lr, eps=1e-10):
+    s = state["s"] = state.get("s", 0) + g**2  # grows for ever, so steps shrink for ever
+    return w - lr * g / (np.sqrt(s) + eps)
+
+
+def rmsprop(w, g, state, lr, alpha=0.99, eps=1e-8):
+    s = state["s"] = alpha * state.get("s", 0) + (1 - alpha) * g**2  # forgets, so steps need not shrink
+    return w - lr * g / (np.sqrt(s) + eps)
+
+
+def adadelta(w, g, state, lr, rho=0.9, eps=1e-6):
+    s = state["s"] = rho * state.get("s", 0) + (1 - rho) * g**2
+    u = state.get("u", 0)  # mean square of past steps: gives the step the units of w
+    step = np.sqrt(u + eps) / np.sqrt(s + eps) * g
+    state["u"] = rho * u + (1 - rho) * step**2
+    return w - lr * step
+
+
+# %% [markdown]
+# Duchi, Hazan and Singer (2011); Tieleman and Hinton (2012); Zeiler (2012). Adam (Kingma and Ba, 2015) does both, averages the
+# direction and divides by the size. Both averages start at zero and are too small at first, so it divides by what is missing:
+
+
+# %%
+def adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    t = state["t"] = state.get("t", 0) + 1
+    m = state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    s = state["s"] = beta2 * state.get("s", 0) + (1 - beta2) * g**2
+    return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
+
+
+OPTIMIZERS = {f.__name__: f for f in (sgd, momentum, nesterov, adagrad, rmsprop, adadelta, adam)}
+
+
+def optimize(step, grad, w, num_steps, lr):
+    """Positions of an optimizer, (num_steps + 1, ...), from w of shape (...)."""
+    state, path = {}, [np.asarray(w, dtype=float)]
+    for _ in range(num_steps):
+        path.append(step(path[-1], grad(path[-1]), state, lr))
+    return np.array(path)
+
+
+# %% [markdown]
+# Are these really the optimizers that everybody uses? Run each beside `torch.optim` for 100 steps in float64 on Rosenbrock's
+# valley and look at the largest difference of any coordinate at any step.
+
+
+# %%
+def rosenbrock(w):
+    return (1 - w[..., 0]) ** 2 + 100 * (w[..., 1] - w[..., 0] ** 2) ** 2
+
+
+def rosenbrock_grad(w):
+    x, y = w[..., 0], w[..., 1]
+    return np.stack([-2 * (1 - x) - 400 * x * (y - x**2), 200 * (y - x**2)], axis=-1)
+
+
+def torch_path(make, start, num_steps):
+    """The same run by torch, with torch's own gradients."""
+    w = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimizer, path = make([w]), [w.detach().numpy().copy()]
+    for _ in range(num_steps):
+        optimizer.zero_grad()
+        ((1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2).backward()
+        optimizer.step()
+        path.append(w.detach().numpy().copy())
+    return np.array(path)
+
+
+TORCH = {
+    "sgd": (1e-3, lambda p: torch.optim.SGD(p, lr=1e-3)),
+    "momentum": (1e-3, lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9)),
+    "nesterov": (1e-3, lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, nesterov=True)),
+    "adagrad": (0.5, lambda p: torch.optim.Adagrad(p, lr=0.5)),
+    "rmsprop": (0.01, lambda p: torch.optim.RMSprop(p, lr=0.01)),
+    "adadelta": (1.0, lambda p: torch.optim.Adadelta(p, lr=1.0)),
+    "adam": (0.1, lambda p: torch.optim.Adam(p, lr=0.1)),
+}
+for name, (lr, make) in TORCH.items():
+    ours = optimize(OPTIMIZERS[name], rosenbrock_grad, [-1.2, 1.0], 100, lr)
+    theirs = torch_path(make, [-1.2, 1.0], 100)
+    check.close(ours, theirs, rtol=1e-9, atol=1e-9, name=name)
+    print(f"{name:9s} largest difference from torch over 100 steps: {np.abs(ours - theirs).max():.1e}")
+
+# %% [markdown]
+# ## A race
+#
+# Five surfaces, in two weights so that they can be drawn. The learning rate of each runner is **its own best** of 25 tried on
+# that surface, because one learning rate for all would decide the race. Scrub through the steps; then switch to one learning
+# rate for all and see the order change.
+#
+# Your own rule runs along. Change `my_optimizer`, run its cell, and it starts beside the others.
+
+# %%
+SURFACES = {  # f with lowest value 0, its gradient, start, box
+    "round bowl": (lambda w: (w**2).sum(-1) / 2, lambda w: w, [-3.0, 2.0], [-4, 4, -3, 3]),
+    "narrow valley": (
+        lambda w: (w**2 * [1, 50]).sum(-1) / 2,
+        lambda w: w * [1, 50],
+        [-3.5, 1.0],
+        [-4, 4, -1.6, 1.6],
+    ),
+    "saddle": (
+        lambda w: w[..., 0] ** 2 / 2 - w[..., 1] ** 2 / 2 + w[..., 1] ** 4 / 16 + 1,
+        lambda w: np.stack([w[..., 0], -w[..., 1] + w[..., 1] ** 3 / 4], axis=-1),
+        [-3.0, 1e-3],
+        [-3.5, 3.5, -3, 3],
+    ),
+    "Rosenbrock": (rosenbrock, rosenbrock_grad, [-1.2, 1.0], [-1.8, 1.8, -0.6, 2.2]),
+    "two minima": (
+        lambda w: loss(w[..., 0]) - loss(-2.33005874) + w[..., 1] ** 2 / 2,
+        lambda w: np.stack([slope(w[..., 0]), w[..., 1]], axis=-1),
+        [3.0, 2.0],
+        [-3.6, 3.6, -2.6, 2.6],
+    ),
+}
+LRS = np.logspace(-4, 1, 26)[:, None]  # (26, 1): one run of the formulas tries them all
+
+
+def best_lr(step, surface, num_steps=100):
+    """The learning rate with the smallest loss after num_steps."""
+    f, grad, start, _ = SURFACES[surface]
+    with np.errstate(all="ignore"):
+        last = f(optimize(step, grad, np.tile(start, (len(LRS), 1)), num_steps, LRS)[-1])
+    return float(LRS[np.nanargmin(np.where(np.isfinite(last), last, np.nan)), 0])
+
+
+BEST = {(name, surface): best_lr(step, surface) for name, step in OPTIMIZERS.items() for surface in SURFACES}
+
+
+# %%
+def my_optimizer(w, g, state, lr):
+    return w - lr * np.sign(g)  # only the sign of each slope counts: change this line
+
+
+# %%
+# Refutes: "there is a best optimizer", and "an adaptive method needs no learning rate".
+race = LiveFigure("The race", size=(900, 460))
+ground, losses = race.subplots(1, 2)
+losses.set(yscale="log", xlim=(0, 100), ylim=(1e-8, 1e4), xlabel="step", ylabel="loss")
+runners = [*OPTIMIZERS, "yours"]
+trails, curves = Trails(race, ground, runners), Trails(race, losses, runners)
+race.figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+drawn = {"surface": None, "contours": None, "key": None, "paths": {}}
+
+
+def show_ground(surface):
+    """Replace the contour lines when the surface changes."""
+    if drawn["surface"] != surface:
+        if drawn["contours"] is not None:
+            drawn["contours"].remove()
+        f, _, _, box = SURFACES[surface]
+        drawn.update(surface=surface, contours=contours(ground, f, box))
+        ground.set(xlabel="weight w1", ylabel="weight w2", title=surface)
+
+
+def paths_of(surface, each_best, lr, own):
+    """All runs on a surface, kept until a control other than the step changes."""
+    key = (surface, each_best, lr, own.function)
+    if drawn["key"] != key:
+        _, grad, start, _ = SURFACES[surface]
+        runs = {name: optimize(s, grad, start, 100, BEST[name, surface] if each_best else lr) for name, s in OPTIMIZERS.items()}
+        drawn.update(key=key, paths=runs)
+    return dict(drawn["paths"])
+
+
+@race.control(
+    surface=Choice(list(SURFACES), value="narrow valley"),
+    step=Integer(0, 100, value=20),
+    each_best=Switch(True, label="each at its best learning rate"),
+    lr=Slider(1e-4, 10, value=0.02, log=True, step=0.1, label="lr of yours, and of all without the switch"),
+    own=Function("my_optimizer"),
+)
+def _(surface, step, each_best, lr, own):
+    f, grad, start, _ = SURFACES[surface]
+    show_ground(surface)
+    with np.errstate(all="ignore"):
+        runs = paths_of(surface, each_best, lr, own)
+        with own.shown(*trails.artists("yours"), *curves.artists("yours")):
+            runs["yours"] = optimize(own, grad, start, step, lr)
+        heights = {name: np.maximum(f(path[: step + 1]), 1e-12) for name, path in runs.items()}
+    for name, path in runs.items():
+        trails.show(name, path[: step + 1, 0], path[: step + 1, 1])
+        curves.show(name, np.arange(step + 1), heights[name])
+    now = {name: np.nan_to_num(height[-1], nan=np.inf) for name, height in heights.items()}
+    return f"After {step} steps, best first: {', '.join(f'{name} {now[name]:.2g}' for name in sorted(now, key=now.get))}."
+
+
+race
+
+# %%
+predict(
+    "On the saddle, put the start exactly on the ridge, w2 = 0, where all runners can go down only along w1. Who leaves the ridge?",
+    choices={
+        "adam and rmsprop, which enlarge small slopes": "They divide the slope by its own size, and 0 / 0 is 0 here (that is what "
+        "eps is for). An exact zero stays zero.",
+        "momentum and nesterov, by their inertia": "Inertia continues a movement. Along w2 there has never been one.",
+        "nobody": True,
+    },
+    because="Each rule multiplies, averages or divides the slope along w2, and that slope is exactly 0. From w2 = 0.000001 "
+    "everybody leaves, and those that divide leave first.",
+    then=lambda: (
+        "steps until |w2| > 1 from w2 = 0.000001: "
+        + ", ".join(
+            f"{name} {int(np.argmax(np.abs(optimize(step, SURFACES['saddle'][1], [-3.0, 1e-6], 3000, 0.05)[:, 1]) > 1))}"
+            for name, step in OPTIMIZERS.items()
+            if name not in ("adagrad", "adadelta")
+        )
+    ),
+)
+
+# %% [markdown]
+# In real nets the noise of the data takes the place of that 0.000001, so an exact ridge is not what stops training. What
+# saddles do cost is time: the slope around them is small. In high dimension most points of zero slope are saddles, not
+# minima (Dauphin et al., 2014).
+#
+# ## Why the narrow valley is slow
+#
+# Near a minimum every smooth loss is a quadratic, $L(\mathbf{w}) = \tfrac12 \mathbf{w}^\top \mathbf{A}\,\mathbf{w}$. Look along
+# the eigenvectors of $\mathbf{A}$, and the weights fall apart into independent skiers $x_i$, one for each eigenvalue
+# $\lambda_i$, its curvature:
+#
+# $$x_i \leftarrow (1 - \mathrm{lr}\,\lambda_i)\, x_i$$
+#
+# One learning rate must serve all of them. The steepest allows at most $2/\lambda_{\max}$, and the flattest then crawls. What
+# counts is the **condition number** $\kappa = \lambda_{\max} / \lambda_{\min}$. With momentum each mode has a position and a
+# velocity, and one step is a 2 by 2 matrix; the mode shrinks by the size of that matrix's largest eigenvalue:
+#
+# $$\begin{pmatrix} x_i \\ v_i \end{pmatrix} \leftarrow
+# \begin{pmatrix} 1 - \mathrm{lr}\,\lambda_i & -\mathrm{lr}\,\beta \\ \lambda_i & \beta \end{pmatrix}
+# \begin{pmatrix} x_i \\ v_i \end{pmatrix}$$
+
+
+# %%
+def contraction(lam, lr, beta):
+    """Factor by which a mode of curvature lam shrinks in a step, in the long run; above 1 it grows. Broadcasts."""
+    trace, det = 1 - lr * lam + beta, beta + 0 * lr * lam  # the matrix's eigenvalues solve z**2 - trace z + det = 0
+    root = np.sqrt((trace**2 - 4 * det).astype(complex))
+    return np.maximum(np.abs(trace + root), np.abs(trace - root)) / 2
+
+
+def best_gd(lam_min, lam_max):
+    """Learning rate without momentum that shrinks the slowest mode fastest: (kappa - 1) / (kappa + 1)."""
+    return 2 / (lam_min + lam_max)
+
+
+def best_momentum(lam_min, lam_max):
+    """Learning rate and beta that shrink the slowest mode fastest (Polyak, 1964): (sqrt kappa - 1) / (sqrt kappa + 1)."""
+    a, b = np.sqrt(lam_min), np.sqrt(lam_max)
+    return (2 / (a + b)) ** 2, ((b - a) / (b + a)) ** 2
+
+
+# %% [markdown]
+# Does the formula tell the truth? Run momentum for 300 steps on curvatures 1 and 50, and compare the measured factor per step
+# with the predicted one.
+
+# %%
+lam = np.array([1.0, 50.0])
+
+
+def measured_factor(lr, beta):
+    """Mean factor per step over steps 80 to 280; the largest of 20 steps smooths the oscillation out."""
+    path = optimize(lambda w, g, s, lr: momentum(w, g, s, lr, beta), lambda w: lam * w, [1.0, 1.0], 300, lr)
+    return (np.abs(path[280:300]).max(0) / np.abs(path[80:100]).max(0)) ** (1 / 200)
+
+
+for lr, beta in [(0.01, 0.0), (0.039, 0.0), (0.01, 0.9), (0.05, 0.6)]:
+    print(
+        f"lr {lr}, beta {beta}: predicted {contraction(lam, lr, beta).round(3)}, measured {measured_factor(lr, beta).round(3)}"
+    )
+
+# %% [markdown]
+# On the left, how much of each mode is left after one step, for curvatures from the flattest (1) to the steepest ($\kappa$).
+# The slowest mode, the highest point of the curve, decides. On the right, that worst mode over all pairs of learning rate and
+# $\beta$: dark is fast, white does not converge. The star is the best pair, the cross is yours. Drive the cross to the star and
+# watch the curve: at the star it is flat, **all modes are equally slow**.
+
+# %%
+# Refutes: "momentum is a larger step", "the steep direction is the slow one", and "more momentum is always faster".
+modes = LiveFigure("How much of each mode is left after one step", size=(900, 400))
+left, right = modes.subplots(1, 2)
+left.set(
+    xlabel="curvature of the mode (relative to the steepest)",
+    ylabel="factor per step",
+    xscale="log",
+    xlim=(1e-3, 1),
+    ylim=(0, 1.5),
+)
+left.axhline(1, color="black", lw=1, ls="-")
+right.set(xlabel="lr (relative to 1 / steepest curvature)", ylabel="momentum beta", xlim=(0, 4), ylim=(0, 0.99))
+grid_lr, grid_beta = np.meshgrid(np.linspace(0.02, 4, 90), np.linspace(0, 0.99, 60))
+plain, curve, heat, cross, star = modes.animate(
+    left.plot([], [], color="0.6", ls="--")[0],
+    left.plot([], [])[0],
+    right.imshow(
+        np.zeros((60, 90)), extent=(0, 4, 0, 0.99), origin="lower", aspect="auto", vmin=0.5, vmax=1, interpolation="bilinear"
+    ),
+    right.plot([], [], "X", ms=13, color="white", mec="black")[0],
+    right.plot([], [], "*", ms=20, color=OKABE_ITO["orange"], mec="black")[0],
+)
+heat.get_cmap().set_over("white")
+left.legend([curve, plain], ["with your lr and beta", "best without momentum"], loc="upper left")
+
+
+@modes.control(
+    kappa=Slider(2, 1000, value=50, log=True, label="condition number"),
+    lr=Slider(0.02, 4, value=1.0, step=0.02, label="lr x steepest curvature"),
+    beta=Slider(0, 0.99, value=0.0, step=0.01),
+)
+def _(kappa, lr, beta):
+    lam = np.logspace(-np.log10(kappa), 0, 200)  # the steepest curvature is 1
+    worst = contraction(lam, lr, beta).max()
+    alone, (star_lr, star_beta) = best_gd(1 / kappa, 1.0), best_momentum(1 / kappa, 1.0)
+    curve.set_data(lam, contraction(lam, lr, beta))
+    plain.set_data(lam, contraction(lam, alone, 0.0))
+    heat.set_data(np.maximum(contraction(1 / kappa, grid_lr, grid_beta), contraction(1.0, grid_lr, grid_beta)))
+    cross.set_data([lr], [beta])
+    star.set_data([star_lr], [star_beta])
+    best = (np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1)
+    pace = f"{np.log(0.1) / np.log(worst):.0f} steps for one more digit" if worst < 1 else "it diverges"
+    return (
+        f"Slowest mode: factor {worst:.3f}, {pace}. Best without momentum: {(kappa - 1) / (kappa + 1):.3f}; "
+        f"best of all, at the star: {best:.3f}, with lr {star_lr:.2f} and beta {star_beta:.2f}."
+    )
+
+
+modes
+
+# %%
+predict(
+    "The condition number grows from 100 to 400. How many more steps does each method need for one more digit, at its best setting?",
+    choices={
+        "both four times as many": "True without momentum. With momentum only the square root of the condition number counts.",
+        "plain descent four times, momentum twice as many": True,
+        "plain descent twice, momentum as many as before": "The factor without momentum is (k - 1) / (k + 1), close to 1 - 2 / k: "
+        "four times the condition number, four times the steps.",
+    },
+    because="1 - 2 / k without momentum, 1 - 2 / sqrt(k) with it. At k = 100 that is 115 steps against 11, at k = 400 it is 460 against 23.",
+    then=lambda: ", ".join(
+        f"k = {k}: {np.log(0.1) / np.log((k - 1) / (k + 1)):.0f} and {np.log(0.1) / np.log((k**0.5 - 1) / (k**0.5 + 1)):.0f}"
+        for k in (100, 400)
+    ),
+)
+
+# %% [markdown]
+# ## Turn the same valley
+#
+# Plain descent and momentum see only the shape of the valley. Adam, RMSprop and AdaGrad divide **each coordinate** by its own
+# past gradients, which helps exactly when the valley lies along the axes. Turn it. Both pictures are drawn in the valley's
+# own axes, so a path that ignores the angle does not move at all.
+
+# %%
+# Refutes: "an optimizer cannot know how the axes lie".
+turn = LiveFigure("The same valley, turned", size=(900, 420))
+ground, losses = turn.subplots(1, 2)
+valley, valley_grad, _, _ = SURFACES["narrow valley"]
+contours(ground, valley, (-4.5, 4.5, -1.8, 1.8))
+ground.set(xlabel="along the valley", ylabel="across the valley")
+losses.set(yscale="log", xlim=(0, 150), ylim=(1e-7, 1e2), xlabel="step", ylabel="loss")
+runners = {"momentum": (momentum, 0.03), "adam": (adam, 0.1), "yours": (None, 0.02)}
+trails, curves = Trails(turn, ground, list(runners)), Trails(turn, losses, list(runners))
+turn.figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def turned_path(step, degrees, lr, num_steps=150):
+    """A run on the valley turned by an angle, seen from the valley's own axes."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    R = np.array([[c, -s], [s, c]])
+    return optimize(step, lambda w: R @ valley_grad(R.T @ w), R @ [-4.0, 1.0], num_steps, lr) @ R
+
+
+@turn.control(degrees=Slider(0, 90, value=0, step=1, label="angle in degrees"), own=Function("my_optimizer"))
+def _(degrees, own):
+    words = []
+    for name, (step, lr) in runners.items():
+        with own.shown(*trails.artists(name), *curves.artists(name)):
+            path = turned_path(step or own, degrees, lr)
+            trails.show(name, path[:, 0], path[:, 1])
+            curves.show(name, np.arange(len(path)), np.maximum(valley(path), 1e-12))
+            words.append(f"{name} {valley(path)[100]:.1e}")
+    return f"Turned by {degrees:.0f} degrees, loss after 100 steps: {', '.join(words)}."
+
+
+turn
+
+# %% [markdown]
+# At 0 and 90 degrees Adam is quick; at 45 degrees both coordinates see the same large gradients, the division changes nothing,
+# and what is left is a momentum of $\beta_1 = 0.9$ with a step too small for the flat direction. Momentum's curve does not move
+# by a pixel. Why do people use Adam then? Because the coordinates of a net are not turned at random: the weights of one
+# layer, or the embedding of a rare word, share their scale. That is also where AdaGrad came from: sparse features, each with
+# its own frequency.
+#
+# ## Many examples: the noise of a mini-batch
+#
+# The loss of a net is an average over examples, $J(\theta) = \tfrac1N \sum_i L_i(\theta)$, and so is its gradient. Averaging over
+# all $N$ for one step is slow. **Stochastic** gradient descent takes one example at a time, a **mini-batch** of $B$ lies between:
+# a noisy gradient, right on average, with a variance of $\sigma^2 / B$. An **epoch** is one pass through all examples, so it
+# holds $N / B$ steps: a step is not an epoch.
+#
+# Take the simplest loss that has examples, $L_i(w) = \tfrac12 (w - x_i)^2$. Its minimum is the mean of the $x_i$, its curvature 1.
+
+# %%
+predict(
+    "One example at a time, lr = 0.1 for ever. After many steps, where is the weight?",
+    choices={
+        "at the minimum: the noise averages out": "Only if the steps shrink. With a constant step the last few examples always "
+        "count, however long you go on.",
+        "around the minimum, at a distance that stays": True,
+        "further and further away": "Each step still pulls towards the mean. lr = 0.1 is far below the limit of 2.",
+    },
+    because="The pull towards the mean and the push of the noise balance. The mean loss above the minimum stays at about lr * variance / (4 B).",
+)
+
+# %% [markdown]
+# Two hundred skiers start together, each with its own examples. The thick line is their mean loss above the minimum, the thin
+# one is one of them. The dotted line is the floor from the formula below. Find out what halves it: half the learning rate,
+# or twice the batch? And what removes it?
+
+
+# %%
+def noise_floor(lr, batch, variance):
+    """Mean loss above the minimum that constant steps end at: curvature 1, gradient noise of variance / batch.
+
+    A step gives E[w^2] <- (1 - lr)^2 E[w^2] + lr^2 variance / batch; at rest both sides are equal.
+    """
+    return lr * variance / batch / (2 - lr) / 2
+
+
+SCHEDULES = {  # factor on the learning rate at step t of T
+    "constant": lambda t, T: 1.0,
+    "halved every 100 steps": lambda t, T: 0.5 ** (t // 100),
+    "1 / t": lambda t, T: 1 / (1 + t / 20),
+    "cosine to zero": lambda t, T: 0.5 * (1 + np.cos(np.pi * t / T)),
+    "warm-up, then cosine": lambda t, T: min(1, t / 50) * 0.5 * (1 + np.cos(np.pi * t / T)),
+}
+
+
+def my_schedule(t, T):
+    return 1 - t / T
+
+
+# %%
+# Refutes: "stochastic gradient descent converges if you wait", and "noise is a matter of the batch alone".
+noise = LiveFigure("The floor that noise leaves", xlabel="step", ylabel="mean loss above the minimum", size=(700, 420))
+noise.ax.set(yscale="log", xlim=(0, 400), ylim=(1e-6, 20))
+one, mean, mine, floor = noise.animate(
+    noise.ax.plot([], [], color="0.75", lw=1, ls="-", label="one skier")[0],
+    noise.ax.plot([], [], lw=3, label="mean of 200")[0],
+    noise.ax.plot([], [], label="mean with your schedule")[0],
+    noise.ax.plot([], [], color="black", ls=":", label="floor at constant lr")[0],
+)
+noise.ax.legend(loc="upper right", ncols=2)
+kicks = np.random.default_rng(0).standard_normal((400, 200))  # the same luck for every setting
+
+
+def skiers(lr, batch, factor, num_steps=400):
+    """Loss above the minimum of 200 skiers, (num_steps + 1, 200), for examples of variance 1."""
+    w = np.empty((num_steps + 1, 200))
+    w[0] = 4.0
+    for t in range(num_steps):
+        g = w[t] + kicks[t] / np.sqrt(batch)  # the mean of `batch` examples is off by this much
+        w[t + 1] = w[t] - lr * factor(t, num_steps) * g
+    return w**2 / 2
+
+
+@noise.control(
+    lr=Slider(0.01, 1.0, value=0.2, log=True),
+    batch=Choice({"1 example": 1, "4": 4, "32": 32, "256": 256, "all": np.inf}),
+    schedule=Choice(SCHEDULES),
+    own=Function("my_schedule"),
+)
+def _(lr, batch, schedule, own):
+    t, heights = np.arange(401), skiers(lr, batch, schedule)
+    one.set_data(t, np.maximum(heights[:, 0], 1e-9))
+    mean.set_data(t, np.maximum(heights.mean(1), 1e-9))
+    floor.set_data([0, 400], [noise_floor(lr, batch, 1.0)] * 2)
+    with own.shown(mine):
+        mine.set_data(t, np.maximum(skiers(lr, batch, own).mean(1), 1e-9))
+    last = heights[-50:].mean()
+    return f"Mean loss of the last 50 steps: {last:.2g}. Formula for constant lr: {noise_floor(lr, batch, 1.0):.2g}."
+
+
+noise
+
+# %% [markdown]
+# For small learning rates only the ratio lr / B matters: half the step or twice the batch, the floor is the same. Goyal et al. (2017)
+# used that to train ResNet-50 on ImageNet with batches of 8192 in one hour, at the accuracy of batches of 256: they
+# multiplied the learning rate by the same 32, with a warm-up. And a schedule whose steps shrink removes the floor: Robbins
+# and Monro (1951) showed which ones do, $\sum_t \mathrm{lr}_t = \infty$ (far enough) with
+# $\sum_t \mathrm{lr}_t^2 < \infty$ (quiet enough), such as $1/t$.
+#
+# ## The real run
+#
+# Now handwritten digits, 1797 pictures of 8 by 8 pixels, by softmax regression: 64 weights and a bias for each of ten
+# classes. The next lecture's net has the same last layer. The loss is the cross-entropy; lecture 02 derives it, and here we
+# only need that its gradient is (predicted probability − truth) times the input.
+
+# %%
+digits = data.digits(seed=0)
+
+
+def cross_entropy(W, x, y):
+    """Mean loss of softmax regression: W (65, 10) with the bias in the last row, x (N, 65), y (N,)."""
+    logits = x @ W
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(y)), y])
+
+
+def cross_entropy_grad(W, x, y):
+    probs = x @ W
+    probs = np.exp(probs - probs.max(axis=1, keepdims=True))
+    probs /= probs.sum(axis=1, keepdims=True)
+    probs[np.arange(len(y)), y] -= 1  # probabilities minus truth, (N, 10)
+    return x.T @ probs / len(y)
+
+
+def with_bias(x):
+    return np.hstack([x, np.ones((len(x), 1))])
+
+
+x_train, x_val, x_test = with_bias(digits.x_train), with_bias(digits.x_val), with_bias(digits.x_test)
+
+W = torch.zeros(65, 10, dtype=torch.float64, requires_grad=True)
+reference = torch.nn.functional.cross_entropy(torch.tensor(x_train) @ W, torch.tensor(digits.y_train))
+reference.backward()
+check.close(cross_entropy(np.zeros((65, 10)), x_train, digits.y_train), reference.item(), name="loss")
+check.close(cross_entropy_grad(np.zeros((65, 10)), x_train, digits.y_train), W.grad.numpy(), name="gradient")
+print(f"loss before training {reference.item():.3f} = log 10; loss and gradient equal torch's")
+
+# %% [markdown]
+# Three runs over the same 20 epochs: one example at a time, batches of 32, all at once. Each has its own best learning rate of
+# those that we tried (0.03, 0.3 and 2). Watch the curves grow.
+
+
+# %%
+def train(W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch, loss, seconds: None):
+    """Mini-batch training, a fresh shuffle for each epoch. Returns the weights."""
+    state, seconds = {}, 0.0
+    each_epoch(0, cross_entropy(W, x, y), seconds)
+    for epoch in range(1, num_epochs + 1):
+        start = time.perf_counter()
+        order = rng.permutation(len(x))
+        for i in range(0, len(x), batch):
+            rows = order[i : i + batch]
+            W = step(W, cross_entropy_grad(W, x[rows], y[rows]), state, lr)
+        seconds += time.perf_counter() - start
+        each_epoch(epoch, cross_entropy(W, x, y), seconds)
+    return W
+
+
+# %%
+# Refutes: "the loss against epochs tells which is fastest".
+N, EPOCHS = len(x_train), 20
+BATCHES = {"1 example": (1, 0.03), "32 examples": (32, 0.3), f"all {N}": (N, 2.0)}
+history = {name: [] for name in BATCHES}  # (epoch, loss, seconds, steps)
+fit = LiveFigure("Batch size: loss against epochs, steps or seconds", ylabel="training loss", size=(700, 420))
+fit.ax.set(yscale="log", ylim=(0.02, 3))
+lines = dict(
+    zip(
+        BATCHES,
+        fit.animate(*[fit.ax.plot([], [], marker=m, label=n)[0] for n, m in zip(BATCHES, "os^", strict=True)]),
+        strict=True,
+    )
+)
+fit.ax.legend()
+AXES = {"epochs": (0, "epochs", EPOCHS), "steps": (3, "steps", 4000), "seconds": (2, "seconds of computing", None)}
+
+
+@fit.control(against=Choice(AXES))
+def _(against):
+    column, label, end = against
+    longest = max((row[column] for rows in history.values() for row in rows), default=0)
+    fit.ax.set(xlabel=label, xlim=(0, end or max(longest, 0.05)))
+    for name, rows in history.items():
+        table = np.array(rows).reshape(-1, 4)
+        lines[name].set_data(table[:, column], table[:, 1])
+    done = [
+        f"{name}: {rows[-1][1]:.3f} after {rows[-1][0]} epochs, {rows[-1][3]} steps" for name, rows in history.items() if rows
+    ]
+    return "; ".join(done) + "." if done else "Not trained yet."
+
+
+fit
+
+# %%
+weights = {}
+for name in progress(list(BATCHES), "training"):
+    batch, lr = BATCHES[name]
+
+    def record(epoch, loss, seconds, name=name, batch=batch):
+        history[name].append((epoch, loss, seconds, epoch * -(-N // batch)))
+        fit.update()
+
+    weights[name] = train(
+        np.zeros((65, 10)), x_train, digits.y_train, batch, lr, EPOCHS, np.random.default_rng(1), each_epoch=record
+    )
+    print(f"batch of {name:12s} validation accuracy {np.mean((x_val @ weights[name]).argmax(1) == digits.y_val):.3f}")
+
+# %% [markdown]
+# Go back to the figure and switch from epochs to steps and to seconds. Against **epochs** small batches win: they take 1258 steps
+# where the full batch takes one. Against **steps** the full batch wins, for its gradient is the best. Against **seconds**, the
+# only axis that you pay for, 32 wins: one step with 32 examples costs little more than with one, because the processor
+# multiplies matrices faster than vectors.
+#
+# And the seven rules? The same digits, batches of 32, ten epochs, each at the best of six learning rates on the validation set.
+
+
+# %%
+def tuned(step, candidates, num_epochs=10):
+    """The candidate learning rate of lowest validation loss, and that loss."""
+    scores = {}
+    for lr in candidates:
+        with np.errstate(all="ignore"):
+            W = train(np.zeros((65, 10)), x_train, digits.y_train, 32, lr, num_epochs, np.random.default_rng(1), step)
+        scores[lr] = cross_entropy(W, x_val, digits.y_val)
+    best = min(scores, key=lambda lr: np.nan_to_num(scores[lr], nan=np.inf))
+    return best, scores[best]
+
+
+candidates = {"sgd": 1, "momentum": 0.1, "nesterov": 0.1, "adagrad": 0.3, "rmsprop": 0.03, "adadelta": 10, "adam": 0.03}
+table = {}
+for name in progress(list(OPTIMIZERS), "optimizers"):
+    table[name] = tuned(OPTIMIZERS[name], candidates[name] * np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0]))
+    print(f"{name:9s} best lr {table[name][0]:7.4f}   validation loss {table[name][1]:.3f}")
+
+# %% [markdown]
+# | who | what they found | what this run shows |
+# | --- | --- | --- |
+# | Kingma and Ba (2015) | logistic regression on MNIST: Adam and SGD with Nesterov momentum converge alike, both faster than AdaGrad | on 8x8 digits all seven end close together once each has its own learning rate |
+# | Wilson et al. (2017) | on CIFAR-10 and in language models adaptive methods train as fast and generalise worse than tuned SGD | nothing: this problem is convex and too easy to tell |
+# | Bottou and Bousquet (2008) | with much data the noisiest method is the best use of computing time | small batches win per epoch, middling ones per second |
+#
+# So do not read a ranking out of our table. What carries over is the procedure: **tune the learning rate of each before you
+# compare**, and choose on validation data. The test set is touched once, with the run that you would hand in:
+
+# %%
+test_accuracy = np.mean((x_test @ weights["32 examples"]).argmax(1) == digits.y_test)
+print(f"test accuracy of the run with batches of 32: {test_accuracy:.3f} on {len(x_test)} digits")
+
+# %% [markdown]
+# ## When it breaks: a convex loss on which Adam walks the wrong way
+#
+# Reddi, Kale and Kumar (2018) made this one. The weight is kept in $[-1, 1]$. Every third example has slope $C$, the other two
+# have slope $-1$ each. The average slope is $(C - 2)/3$, so for every $C > 2$ the best weight is $-1$. Plain descent goes there.
+# Adam with a short memory divides the rare large slope by its own size, so that it counts no more than a small one, and the
+# two small ones outvote it.
+
+
+# %%
+def stream(step, C, lr, num_steps=600):
+    """Positions on the stream of slopes C, -1, -1, ..., kept in [-1, 1]: (num_steps + 1,)."""
+    state, path = {}, [np.float64(0.0)]
+    for t in range(num_steps):
+        g = C if t % 3 == 0 else -1.0
+        path.append(np.clip(step(path[-1], g, state, lr / np.sqrt(1 + t)), -1, 1))
+    return np.array(path)
+
+
+# %%
+# Refutes: "Adam always finds the minimum of a convex loss".
+wrong = LiveFigure("Slopes C, -1, -1, C, ...: the best weight is -1", xlabel="step", ylabel="weight w")
+wrong.ax.set(xlim=(0, 600), ylim=(-1.15, 1.15))
+down, astray = wrong.animate(wrong.ax.plot([], [], label="sgd")[0], wrong.ax.plot([], [], label="adam")[0])
+wrong.ax.legend(loc="center right")
+
+
+@wrong.control(
+    C=Slider(2.1, 12, value=4.0, step=0.1, label="large slope C"),
+    beta2=Choice({"0.06": 0.06, "0.5": 0.5, "0.9": 0.9, "0.999": 0.999}, label="Adam's beta2"),
+)
+def _(C, beta2):
+    sgd_path = stream(sgd, C, 0.5)
+    adam_path = stream(lambda w, g, s, lr: adam(w, g, s, lr, beta1=0.0, beta2=beta2), C, 0.5)
+    down.set_data(np.arange(601), sgd_path)
+    astray.set_data(np.arange(601), adam_path)
+    return f"After 600 steps sgd is at {sgd_path[-1]:+.2f}, adam at {adam_path[-1]:+.2f}."
+
+
+wrong
+
+# %% [markdown]
+# Turn $\beta_2$ up to 0.999, the default, and Adam remembers the large slope long enough to go the right way here. That default is
+# part of why the failure is rare in practice; AMSGrad, from the same paper, keeps the largest $s$ seen so far and cannot
+# forget it.
+#
+# ## Exercises
+#
+# Each has a cell for your function and a check below it that runs as soon as you run your cell.
+
+
+# %%
+def largest_lr(curvatures):
+    """Supremum of the learning rates at which gradient descent settles: a float, from curvatures (N,), all positive."""
+    raise NotImplementedError("replace this line")
+
+
+# %%
+@exercise("The limit for many weights", uses="largest_lr", minutes=2, difficulty=1)
+def limit(largest_lr):
+    check.close(largest_lr(np.array([1.72])), 2 / 1.72, name="largest_lr([1.72])")
+    check.close(largest_lr(np.array([0.5, 8.0, 2.0])), 0.25, name="largest_lr([0.5, 8, 2])")
+
+
+limit
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def largest_lr(curvatures):
+#     return 2 / curvatures.max()
+# ```
+#
+# The steepest direction sets the limit for all.
+# </details>
+
+
+# %%
+def clip(g, max_norm):
+    """The gradient g, any shape, scaled down so that its Euclidean norm is at most max_norm; g itself stays as it is."""
+    raise NotImplementedError("replace this line")
+
+
+# %%
+@exercise("Clip a gradient by its norm", uses="clip", minutes=5, difficulty=1)
+def clipping(clip):
+    g = np.array([[3.0, 0.0], [0.0, 4.0]])
+    with check.unchanged(g=g):
+        check.close(clip(g, 1.0), g / 5, name="clip(g, 1) for a g of norm 5")
+    check.close(clip(g, 10.0), g, name="clip(g, 10) for a g of norm 5")
+    check.close(clip(np.zeros(3), 1.0), np.zeros(3), name="clip of a zero gradient")
+
+
+clipping
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def clip(g, max_norm):
+#     norm = np.sqrt((g**2).sum())
+#     return g * min(1.0, max_norm / norm) if norm > 0 else g.copy()
+# ```
+#
+# The direction stays; only a step that would be too long is shortened. Pascanu, Mikolov and Bengio (2013) use it for
+# recurrent nets.
+# </details>
+#
+# **Find the bug.** The Adam below runs, learns, and is wrong: its first steps are much too small. Find the two things that differ
+# from the formula and mend them. `torch.optim.Adam` is the judge.
+
+
+# %%
+def mended_adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    t = state["t"] = state.get("t", 0) + 1
+    m = state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+    s = state["s"] = beta2 * state.get("s", 0) + (1 - beta2) * np.abs(g)
+    return w - lr * m / (np.sqrt(s / (1 - beta2**t)) + eps)
+
+
+# %%
+@exercise("Find two bugs in Adam", uses="mended_adam", minutes=10, difficulty=2)
+def bugs(mended_adam):
+    theirs = torch_path(lambda p: torch.optim.Adam(p, lr=0.1), [-1.2, 1.0], 50)
+    ours = optimize(mended_adam, rosenbrock_grad, [-1.2, 1.0], 50, 0.1)
+    check.close(ours[1], theirs[1], rtol=1e-7, name="the weights after the first step")
+    check.close(ours[2], theirs[2], rtol=1e-7, name="the weights after the second step")
+    check.close(ours, theirs, rtol=1e-7, atol=1e-7, name="the path over 50 steps")
+
+
+bugs
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def mended_adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+#     t = state["t"] = state.get("t", 0) + 1
+#     m = state["m"] = beta1 * state.get("m", 0) + (1 - beta1) * g
+#     s = state["s"] = beta2 * state.get("s", 0) + (1 - beta2) * g**2
+#     return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
+# ```
+#
+# The square had become an absolute value, and the first average was not divided by $1 - \beta_1^t$, so the first step was
+# ten times too small.
+# </details>
+
+
+# %%
+def fast(w, g, state, lr):
+    """Your rule: reach a loss below 1e-4 on Rosenbrock's valley within 300 steps, at the lr of your choice."""
+    raise NotImplementedError("replace this line")
+
+
+my_lr = 0.001
+
+
+# %%
+@exercise("Beat the valley", uses="fast", minutes=45, difficulty=3)
+def valley_race(fast):
+    path = optimize(fast, rosenbrock_grad, [-1.2, 1.0], 300, my_lr)
+    check.shape(path, (301, 2), name="the path")
+    best = float(np.nanmin(rosenbrock(path)))
+    if not best < 1e-4:
+        raise check.CheckError("value", f"the lowest loss of your 300 steps is {best:.2g}; sgd at its best reaches about 0.1")
+
+
+valley_race
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def fast(w, g, state, lr):
+#     v = state["v"] = 0.95 * state.get("v", 0) + g
+#     step = lr * (g + 0.95 * v)
+#     size = np.sqrt((step**2).sum())
+#     return w - step * min(1.0, 0.1 / size)
+#
+#
+# my_lr = 0.0005
+# ```
+#
+# Nesterov with a long memory, and a limit on the length of a step for the steep walls. There are many others.
+# </details>
+#
+# ## In five lines
+#
+# 1. The gradient is local: it tells which way is down here, and nothing about the next valley.
+# 2. Constant steps settle only below 2 / (largest curvature), and the flattest direction then sets the time: $\kappa$ steps
+#    without momentum, $\sqrt\kappa$ with it.
+# 3. Momentum averages the direction. AdaGrad, RMSprop, AdaDelta and Adam scale each coordinate, so they depend on how the axes lie.
+# 4. Mini-batches leave a floor of about lr · variance / 4B. Shrink the steps, or enlarge the batch, and it goes.
+# 5. Nobody wins everywhere. Tune the learning rate of each before you compare, on validation data.
+#
+# **Homework 1** asks for momentum, RMSprop and Adam, and for a training loop with shuffling and early stopping.
+#
+# ## Sources
+#
+# The skier, batches and epochs: George Chen, CMU 95-865, wrap-up lecture. The list of optimizers: Stanford CS221, lecture 18
+# (2020). Robbins and Monro (1951), A stochastic approximation method. Polyak (1964), Some methods of speeding up the
+# convergence of iteration methods. Nesterov (1983), A method of solving a convex programming problem with convergence rate
+# O(1/k²). Bottou and Bousquet (2008), The tradeoffs of large scale learning. Duchi, Hazan and Singer (2011), Adaptive
+# subgradient methods. Tieleman and Hinton (2012), Lecture 6.5: RMSprop. Zeiler (2012), ADADELTA. Pascanu, Mikolov and Bengio
+# (2013), On the difficulty of training recurrent neural networks. Dauphin et al. (2014), Identifying and attacking the saddle
+# point problem. Kingma and Ba (2015), Adam. Goyal et al. (2017), Accurate, large minibatch SGD. Wilson et al. (2017), The
+# marginal value of adaptive gradient methods. Reddi, Kale and Kumar (2018), On the convergence of Adam and beyond. Goodfellow,
+# Bengio and Courville (2016), *Deep Learning*, chapters 4 and 8.
+#
+# Goh (2017), [Why Momentum Really Works](https://distill.pub/2017/momentum) (Distill), is the best treatment of momentum that
+# we know, and our section on modes follows it. What its reader cannot do, and you just did: race a rule of your own (The
+# race), turn the surface under Adam (Turn the same valley), and measure the floor of mini-batches under your own schedule (The floor that
+# noise leaves).
