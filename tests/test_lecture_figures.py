@@ -1,0 +1,98 @@
+"""Every live figure, prediction and exercise of every lecture, touched in every way that a reader can."""
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from coursebuild.text import read_source
+from dlcourse import live
+from dlcourse.live import Button, Choice, Function, Text
+from tests import session as lecture_session
+from tests.conftest import ROOT
+
+SOURCES = sorted((ROOT / "lectures" / "src").glob("*.py"))
+
+
+@pytest.fixture(scope="module", params=SOURCES, ids=lambda path: path.stem)
+def session(request):
+    yield lecture_session.run_lecture(request.param)
+    for figure in live.figures():
+        figure.close()
+
+
+def test_every_control_of_every_figure_changes_picture_and_words(session):
+    assert session.figures, "a lecture without a live figure"
+    for title, figure in session.figures.items():
+        assert figure.errors == [], title
+        for name, rows in lecture_session.drive(figure).items():
+            control = figure.controls[name]
+            if isinstance(control, Button | Text):
+                continue
+            first, last = rows[0], rows[-1]
+            pairs = pairwise(rows) if isinstance(control, Choice) else [(first, last)]
+            for (a, picture_a, words_a), (b, picture_b, words_b) in pairs:
+                where = f"{title}, {name}: {a!r} and {b!r}"
+                assert picture_a != picture_b, f"{where} give the same picture"
+                assert words_a != words_b, f"{where} give the same words: {words_a}"
+        assert figure.errors == [] and figure.readout.strip(), title
+
+
+def test_controls_return_to_where_they_were(session):
+    """The picture depends on the setting alone, not on the way there."""
+    for title, figure in session.figures.items():
+        figure.update()
+        before = figure.picture.encode("png"), figure.readout
+        lecture_session.drive(figure)
+        figure.update()
+        assert (figure.picture.encode("png"), figure.readout) == before, title
+
+
+def test_a_readers_function_that_raises_leaves_the_figure_standing(session):
+    for title, figure in session.figures.items():
+        for name, control in figure.controls.items():
+            if not isinstance(control, Function):
+                continue
+            good = session.names[control.value]
+            session.run(f"def {control.value}(*args, **kwargs):\n    return undefined_name")
+            figure.update()
+            assert "NameError: name 'undefined_name' is not defined" in figure.note, title
+            assert not figure.failed and figure.errors == []
+            session.names[control.value] = good
+            figure.update()
+            assert figure.note == "", f"{title}, {name}: {figure.note}"
+
+
+def test_every_prediction_accepts_every_answer(session):
+    assert len(session.predictions) >= 3
+    for question in session.predictions:
+        assert not question.committed and question.static_html()
+        if hasattr(question, "choices"):
+            for choice in question.choices:
+                question.entry.value = choice
+                right, words = question.judge()
+                assert right is (choice == question.answer) and words.strip(), question.question
+            question.entry.value = question.answer
+        else:
+            for low, high, reason in question.hints:
+                question.entry.unobserve_all()
+                question.entry.value = str((low + high) / 2)
+                right, words = question.judge()
+                assert not right and words.startswith(reason)
+            question.entry.value = str(question.answer)
+        question.commit()
+        assert question.right and question.errors == [], question.question
+
+
+def test_exercises_start_unsolved_and_their_solutions_pass(session, request):
+    """The folded solution after each exercise, run as a cell, passes the exercise's own check."""
+    source = request.node.callspec.params["session"]
+    text = "\n\n".join(cell.text for cell in read_source(source)[1])
+    solutions = re.findall(r"<details><summary>Solution</summary>\s*```python\n(.*?)```", text, re.S)
+    assert len(solutions) == len(session.exercises) >= 3
+    for task in session.exercises.values():
+        assert task.state in ("open", "failed"), f"{task.title} is solved before the reader has done anything"
+    for solution, task in zip(solutions, session.exercises.values(), strict=True):
+        session.run(solution)
+        task.run()
+        assert task.state == "passed", f"{task.title}: {task.message}"
