@@ -64,8 +64,14 @@ def drive(figure) -> dict[str, list[tuple[object, bytes, str]]]:
         before, rows = widget.value, []
         for value in control.extremes():
             widget.value = value
+            if figure.run is not None:  # what steers a run is seen in its next steps
+                figure.run.reset()
+                for _ in range(3):
+                    figure.run.step()
             assert not figure.failed, f"{figure.title}, {name} = {value!r}: {figure.note}"
             rows.append((value, figure.picture.encode("png"), figure.readout))
         widget.value = before
+        if figure.run is not None:
+            figure.run.reset()
         seen[name] = rows
     return seen

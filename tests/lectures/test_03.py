@@ -179,7 +179,7 @@ def test_a_schedule_removes_the_floor(lecture):
     figure = lecture.figures["The floor that noise leaves"]
     figure.set(lr=0.2, batch="1 example", schedule="cosine to zero")
     floor = lecture.names["noise_floor"](0.2, 1, 1.0)
-    last = float(figure.readout.split(":")[1].split(";")[0])
+    last = float(figure.readout.split("over the last 50: ")[1].split(",")[0])
     assert last < floor / 5
 
 
@@ -210,3 +210,25 @@ def test_adam_walks_the_wrong_way_and_a_long_memory_mends_it(lecture):
     assert figure.readout == "After 600 steps sgd is at -0.96, adam at +1.00."
     figure.set(beta2="0.999")
     assert float(figure.readout.split("adam at ")[1].rstrip(".")) < -0.8
+
+
+def test_drive_it_yourself(lecture):
+    """The loss falls, a large learning rate throws it up while it runs, and a small one brings it back."""
+    figure = lecture.figures["Drive it yourself"]
+    figure.set(lr=0.3, batch="32", rule="sgd")
+    figure.run.reset()
+
+    def steps(count):
+        for _ in range(count):
+            figure.run.step()
+        return figure.run.state["loss"][-1][1]
+
+    low = steps(20)
+    assert low < 0.6 and figure.readout.startswith(f"Step 200, loss {low:.3f}")
+    figure.set(lr=30.0)
+    high = steps(5)
+    assert high > 2 * low
+    figure.set(lr=0.3)
+    assert steps(60) < 0.6 * high
+    figure.run.reset()
+    assert figure.readout.startswith("Step 0, not started")

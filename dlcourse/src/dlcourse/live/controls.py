@@ -308,8 +308,11 @@ class ReadersFunction:
 
     def __call__(self, *args, **kwargs):
         if self.function is None:
-            raise _NotThereError
-        return self.function(*args, **kwargs)
+            raise NotThereError(f"There is no function {self.name!r} yet: run the cell that defines it.")
+        try:
+            return self.function(*args, **kwargs)
+        except Exception as error:
+            raise ReadersError(f"{self.name}: {describe(error)}") from error
 
     def on(self, x: np.ndarray, *args) -> np.ndarray:
         """The reader's function on an array, checked: one real number for each of x's.
@@ -335,9 +338,12 @@ class ReadersFunction:
             artist.set_visible(True)
         try:
             yield self
-        except _NotThereError:
+        except NotThereError:
             _hide(artists)
-        except Exception as error:  # a reader's code may fail in every way, and the figure must go on
+        except ReadersError as error:
+            _hide(artists)
+            self.problem = str(error)
+        except Exception as error:  # what it returned may break the drawing in every way, and the figure must go on
             _hide(artists)
             self.problem = f"{self.name}: {describe(error)}"
 
@@ -347,8 +353,12 @@ def _shortened(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-class _NotThereError(Exception):
-    """Leaves the `with` block when there is no function to call."""
+class ReadersError(Exception):
+    """The reader's function raised; the message names its line."""
+
+
+class NotThereError(ReadersError):
+    """There is no function of that name yet."""
 
 
 def _hide(artists) -> None:

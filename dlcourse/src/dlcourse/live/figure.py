@@ -14,7 +14,7 @@ import ipywidgets as widgets
 
 from dlcourse import notebook
 from dlcourse.live import static
-from dlcourse.live.controls import Control, Function, ReadersFunction
+from dlcourse.live.controls import Control, Function, ReadersError, ReadersFunction
 from dlcourse.live.errors import FigureError, describe, did_you_mean
 from dlcourse.live.loop import Loop, named, running_loop
 from dlcourse.live.picture import Picture
@@ -234,6 +234,10 @@ class LiveFigure:
         """Do something of the reader's; on an exception say so under the picture, record it, and return False."""
         try:
             action()
+        except ReadersError as error:  # theirs to mend, and no fault of the figure
+            self.failed, self.note = True, str(error)
+            self._show_words()
+            return False
         except Exception as error:  # whatever a callback raises is shown to the reader and recorded for tests
             self.failed = True
             self.errors.append(describe(error))
