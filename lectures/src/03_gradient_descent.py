@@ -1034,7 +1034,10 @@ def wrong_figure():
         adam_path = stream(lambda w, g, s, lr: adam(w, g, s, lr, beta1=0.0, beta2=beta2), C, 0.5)
         down.set_data(np.arange(601), sgd_path)
         astray.set_data(np.arange(601), adam_path)
-        return f"After 600 steps sgd is at {sgd_path[-1]:+.2f}, adam at {adam_path[-1]:+.2f}."
+        soon, late = adam_path[30], adam_path[-1]
+        return (
+            f"After 600 steps sgd is at {sgd_path[-1]:+.2f}. Adam is at {soon:+.3f} after 30 steps, at {late:+.2f} after 600."
+        )
 
     return fig
 

@@ -207,9 +207,9 @@ def test_digits_bar_over_seeds(lecture, seed):
 def test_adam_walks_the_wrong_way_and_a_long_memory_mends_it(lecture):
     figure = lecture.figures["Slopes C, -1, -1, C, ...: the best weight is -1"]
     figure.set(C=4.0, beta2="0.06")
-    assert figure.readout == "After 600 steps sgd is at -0.96, adam at +1.00."
+    assert "sgd is at -0.96." in figure.readout and figure.readout.endswith("at +1.00 after 600.")
     figure.set(beta2="0.999")
-    assert float(figure.readout.split("adam at ")[1].rstrip(".")) < -0.8
+    assert float(figure.readout.split("at ")[-1].split()[0]) < -0.8
 
 
 def test_drive_it_yourself(lecture):
