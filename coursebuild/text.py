@@ -22,7 +22,7 @@ KNOWN_MAGIC = re.compile(r"%%?(matplotlib|time|timeit|load_ext|autoreload|config
 # What a cell may be tagged with, and what the tag does to its notebook cell.
 TAGS = {
     "setup": {},
-    "folded": {"jupyter": {"source_hidden": True}},
+    "folded": {"jupyter": {"source_hidden": True}, "cellView": "form"},  # JupyterLab's word for it, and Colab's
 }
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -114,3 +114,48 @@ def screenshot(page, name: str) -> Path:
     path = SHOTS / f"{name}.png"
     page.screenshot(path=path)
     return path
+
+
+def figure(page, title: str):
+    """The live figure of this title, scrolled into view."""
+    found = page.locator(f".jupyter-widgets.widget-vbox:has(> .widget-html b:text-is({title!r}))").first
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def readout(figure) -> str:
+    return figure.locator(".course-readout").text_content()
+
+
+def note(figure) -> str:
+    notes = figure.locator(".course-note")
+    return notes.text_content() if notes.count() else ""
+
+
+def picture(figure) -> str:
+    """Address of the picture that is shown now; each new picture has a new one."""
+    return figure.locator("img").first.get_attribute("src")
+
+
+def wait_for_change(page, figure, before: str, timeout: float = 10) -> None:
+    """Wait until the figure's readout is another."""
+    deadline = time.monotonic() + timeout
+    while readout(figure) == before:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"nothing changed in {timeout} s: {before}")
+        page.wait_for_timeout(20)
+
+
+def run_code(page, code: str) -> None:
+    """Add a cell at the end of the open notebook, run it, wait for the kernel. The notebook is not saved."""
+    page.evaluate(
+        """async (code) => {
+          const panel = window.jupyterapp.shell.currentWidget, notebook = panel.content;
+          notebook.activeCellIndex = notebook.widgets.length - 1;
+          await window.jupyterapp.commands.execute('notebook:insert-cell-below');
+          notebook.activeCell.model.sharedModel.setSource(code);
+          await window.jupyterapp.commands.execute('notebook:run-cell');
+        }""",
+        code,
+    )
+    page.wait_for_function(READY, timeout=60_000)

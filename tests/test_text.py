@@ -33,7 +33,7 @@ def test_cells_come_out_as_written():
     nb = make(GOOD)
     assert [cell.cell_type for cell in nb.cells] == ["markdown", "code", "code", "code"]
     assert nb.cells[0].source == "Text with $x^2$."
-    assert nb.cells[3].metadata == {"tags": ["folded"], "jupyter": {"source_hidden": True}}
+    assert nb.cells[3].metadata == {"tags": ["folded"], "jupyter": {"source_hidden": True}, "cellView": "form"}
     assert all(cell.get("outputs", []) == [] for cell in nb.cells)
     nbformat.validate(nb)
 

@@ -88,7 +88,7 @@ def descend(w, slope, lr, num_steps):
     return np.array(path)
 
 
-# %%
+# %% tags=["folded"]
 predict(
     "The skier starts at w = 1 with lr = 0.3 and takes 30 steps. Where does it come to rest?",
     choices={
@@ -126,7 +126,7 @@ def describe_end(path):
     return f"It never settles: it wanders between {places.min():.2f} and {places.max():.2f}."
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "a larger learning rate only gets there sooner".
 def run_figure():
     fig = LiveFigure("A whole run", size=(900, 400))
@@ -168,7 +168,7 @@ run
 # the quartic is steeper, and lr = 1.1 from $w = 3$ throws the skier across into the other valley, where the curvature is 2.26
 # and the limit 0.89, so it settles nowhere.
 
-# %%
+# %% tags=["folded"]
 predict_number(
     "In the left-hand valley the curvature is 2.26. Above which learning rate does the skier no longer settle there?",
     answer=2 / 2.26,
@@ -196,7 +196,7 @@ def my_loss(w):
     return 1 + 0.1 * w**2 + 0.3 * np.sin(5 * w)
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "gradient descent finds the valley that it starts in". With a large step it leaps over narrow ones.
 def mountain_figure():
     fig = LiveFigure("Your mountain beside the skier's", xlabel="weight w", ylabel="loss")
@@ -205,7 +205,7 @@ def mountain_figure():
     fig.ax.set_ylim(-0.6, 5)
     reference, mine, my_steps = fig.animate(
         fig.ax.plot([], [], "o-", color="0.6", lw=1)[0],
-        fig.ax.plot([], [], color=OKABE_ITO["red"], ls="-")[0],
+        fig.ax.plot([], [], color=OKABE_ITO["red"], ls="-", label="yours")[0],
         fig.ax.plot([], [], "s-", color=OKABE_ITO["red"], lw=1)[0],
     )
     fig.ax.legend(loc="upper center")
@@ -396,7 +396,7 @@ def my_optimizer(w, g, state, lr):
     return w - lr * np.sign(g)  # only the sign of each slope counts: change this line
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "there is a best optimizer", and "an adaptive method needs no learning rate".
 def race_figure():
     fig = LiveFigure("The race", size=(900, 460))
@@ -454,7 +454,7 @@ def race_figure():
 race = race_figure()
 race
 
-# %%
+# %% tags=["folded"]
 predict(
     "On the saddle, put the start exactly on the ridge, w2 = 0, where all runners can go down only along w1. Who leaves the ridge?",
     choices={
@@ -542,7 +542,7 @@ for lr, beta in [(0.01, 0.0), (0.039, 0.0), (0.01, 0.9), (0.05, 0.6)]:
 # watch the curve: at the star it is flat, **all modes are equally slow**.
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "momentum is a larger step", "the steep direction is the slow one", and "more momentum is always faster".
 def modes_figure():
     fig = LiveFigure("How much of each mode is left after one step", size=(900, 400))
@@ -603,7 +603,7 @@ def modes_figure():
 modes = modes_figure()
 modes
 
-# %%
+# %% tags=["folded"]
 predict(
     "The condition number grows from 100 to 400. How many more steps does each method need for one more digit, at its best setting?",
     choices={
@@ -638,7 +638,7 @@ def turned_path(step, degrees, lr, num_steps=150):
     return optimize(step, lambda w: R @ valley_grad(R.T @ w), R @ [-4.0, 1.0], num_steps, lr) @ R
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "an optimizer cannot know how the axes lie".
 def turn_figure():
     fig = LiveFigure("The same valley, turned", size=(900, 420))
@@ -683,7 +683,7 @@ turn
 #
 # Take the simplest loss that has examples, $L_i(w) = \tfrac12 (w - x_i)^2$. Its minimum is the mean of the $x_i$, its curvature 1.
 
-# %%
+# %% tags=["folded"]
 predict(
     "One example at a time, lr = 0.1 for ever. After many steps, where is the weight?",
     choices={
@@ -737,7 +737,7 @@ def skiers(lr, batch, factor, num_steps=400):
 kicks = np.random.default_rng(0).standard_normal((400, 200))  # the same luck for every setting
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "stochastic gradient descent converges if you wait", and "noise is a matter of the batch alone".
 def noise_figure():
     fig = LiveFigure("The floor that noise leaves", xlabel="step", ylabel="mean loss above the minimum", size=(700, 420))
@@ -849,7 +849,7 @@ history = {name: [] for name in BATCHES}  # (epoch, loss, seconds, steps)
 AXES = {"epochs": (0, "epochs", EPOCHS), "steps": (3, "steps", 4000), "seconds": (2, "seconds of computing", None)}
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "the loss against epochs tells which is fastest".
 def fit_figure():
     fig = LiveFigure("Batch size: loss against epochs, steps or seconds", ylabel="training loss", size=(700, 420))
@@ -908,13 +908,14 @@ update_display(fit, display_id="batch sizes")  # the picture for readers without
 # jumps, and bring it back; find the lr at which batches of 1 stop improving, then lower it; put your own optimizer in.
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "the learning rate is chosen once, before training", and "a run that has blown up is lost".
 def drive_figure():
     fig = LiveFigure("Drive it yourself", size=(900, 400))
     left, right = fig.subplots(1, 2, width_ratios=[3, 2])
     left.set(yscale="log", xlim=(0, 3000), ylim=(0.02, 30), xlabel="step", ylabel="training loss")
     right.set(xticks=[], yticks=[], title="weights of the digits 0 to 9")
+    right.spines[:].set_visible(False)
     (curve,) = left.plot([], [])
     templates = right.imshow(np.zeros((18, 45)), cmap="RdBu", vmin=-1, vmax=1)
     fig.animate(curve, templates)
@@ -1017,7 +1018,7 @@ def stream(step, C, lr, num_steps=600):
     return np.array(path)
 
 
-# %%
+# %% tags=["folded"]
 # Refutes: "Adam always finds the minimum of a convex loss".
 def wrong_figure():
     fig = LiveFigure("Slopes C, -1, -1, C, ...: the best weight is -1", xlabel="step", ylabel="weight w")
@@ -1061,7 +1062,7 @@ def largest_lr(curvatures):
     raise NotImplementedError("replace this line")
 
 
-# %%
+# %% tags=["folded"]
 @exercise("The limit for many weights", uses="largest_lr", minutes=2, difficulty=1)
 def limit(largest_lr):
     check.close(largest_lr(np.array([1.72])), 2 / 1.72, name="largest_lr([1.72])")
@@ -1088,7 +1089,7 @@ def clip(g, max_norm):
     raise NotImplementedError("replace this line")
 
 
-# %%
+# %% tags=["folded"]
 @exercise("Clip a gradient by its norm", uses="clip", minutes=5, difficulty=1)
 def clipping(clip):
     g = np.array([[3.0, 0.0], [0.0, 4.0]])
@@ -1125,7 +1126,7 @@ def mended_adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
     return w - lr * m / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-# %%
+# %% tags=["folded"]
 @exercise("Find two bugs in Adam", uses="mended_adam", minutes=10, difficulty=2)
 def bugs(mended_adam):
     theirs = torch_path(lambda p: torch.optim.Adam(p, lr=0.1), [-1.2, 1.0], 50)
@@ -1162,7 +1163,7 @@ def fast(w, g, state, lr):
 my_lr = 0.001
 
 
-# %%
+# %% tags=["folded"]
 @exercise("Beat the valley", uses="fast", minutes=45, difficulty=3)
 def valley_race(fast):
     path = optimize(fast, rosenbrock_grad, [-1.2, 1.0], 300, my_lr)

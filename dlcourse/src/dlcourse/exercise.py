@@ -70,9 +70,7 @@ class Exercise:
     def _tell(self, state: str, message: str) -> None:
         self.state, self.message = state, message
         mark, colour = {"open": ("○", "inherit"), "passed": ("✓", "#00664A"), "failed": ("✗", "#A33F00")}[state]
-        self._words.value = (
-            f'<div role="status" aria-live="polite"><b style="color:{colour}">{mark}</b> {html.escape(message)}</div>'
-        )
+        self._words.value = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="color:{colour}">{mark}</b> {html.escape(message)}</div>'
 
     def cell_was_run(self) -> None:
         """Try again when the reader has defined the function anew."""

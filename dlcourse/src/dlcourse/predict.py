@@ -62,7 +62,7 @@ class _Prediction:
 
     def _tell(self, text: str, right: bool | None) -> None:
         mark, colour = {True: ("✓ Right. ", "#00664A"), False: ("✗ Not so. ", "#A33F00"), None: ("", "inherit")}[right]
-        words = f'<div role="status" aria-live="polite"><b style="color:{colour}">{mark}</b>{html.escape(text)}</div>'
+        words = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="color:{colour}">{mark}</b>{html.escape(text)}</div>'
         self._answer.value = words
 
     def _show_run(self) -> None:

@@ -263,9 +263,13 @@ class LiveFigure:
 
     def _show_words(self) -> None:
         # role=status is announced when the reader pauses, role=alert at once.
-        self._words.value = f'<div role="status" aria-live="polite" class="course-readout">{html.escape(self.readout)}</div>'
+        self._words.value = f'<div role="status" aria-live="polite" class="course-readout" style="line-height:1.4">{html.escape(self.readout)}</div>'
         style = "color:#B00020;font-weight:600" if self.failed else "font-style:italic"
-        note = f'<div role="alert" class="course-note" style="{style}">{html.escape(self.note)}</div>' if self.note else ""
+        note = (
+            f'<div role="alert" class="course-note" style="line-height:1.4;{style}">{html.escape(self.note)}</div>'
+            if self.note
+            else ""
+        )
         self._status.value = note
         if self._copy.value:
             self._show_code()

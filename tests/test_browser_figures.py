@@ -1,0 +1,120 @@
+"""Live figures, predictions and exercises of lecture 03 in a real JupyterLab, by mouse and keyboard."""
+
+import pytest
+
+from tests import browser
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def page(chromium):
+    """Lecture 03, run from the top."""
+    with browser.lab() as url, browser.browser_page(chromium) as page:
+        browser.open_notebook(page, url, "lectures/03_gradient_descent.ipynb")
+        browser.run_all(page)
+        page.wait_for_timeout(1000)
+        yield page
+
+
+def test_arrow_keys_move_the_picture_and_the_words(page):
+    figure = browser.figure(page, "Where is down?")
+    words, picture = browser.readout(figure), browser.picture(figure)
+    assert words.startswith("At w = -1.0 the slope is +1.00")
+    figure.locator(".noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    browser.wait_for_change(page, figure, words)
+    page.wait_for_timeout(600)
+    assert browser.readout(figure).startswith("At w = -0.9 the slope is +0.95")
+    assert browser.picture(figure) != picture
+    browser.screenshot(page, "figure_where")
+
+
+def test_the_readout_is_a_live_region(page):
+    figure = browser.figure(page, "Where is down?")
+    region = figure.locator(".course-readout")
+    assert region.get_attribute("aria-live") == "polite" and region.get_attribute("role") == "status"
+
+
+def test_no_picture_is_wider_than_the_page_and_no_error_is_shown(page):
+    assert browser.errors(page) == []
+    for image in page.locator(".jp-OutputArea .widget-image").all():
+        box = image.bounding_box()
+        assert box is None or box["width"] <= 960
+
+
+def test_step_play_pause_reset(page):
+    figure = browser.figure(page, "Drive it yourself")
+    first = browser.readout(figure)
+    assert first.startswith("Step 0, not started")
+    figure.get_by_role("button", name="Step").click()
+    browser.wait_for_change(page, figure, first)
+    assert browser.readout(figure).startswith("Step 10, loss")
+    figure.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(1500)
+    middle = browser.readout(figure)
+    browser.wait_for_change(page, figure, middle)
+    figure.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)
+    stopped = browser.readout(figure)
+    assert int(stopped.split()[1].rstrip(",")) > 100
+    page.wait_for_timeout(700)
+    assert browser.readout(figure) == stopped, "Pause pauses"
+    browser.screenshot(page, "figure_drive")
+    figure.get_by_role("button", name="Reset").click()
+    browser.wait_for_change(page, figure, stopped)
+    assert browser.readout(figure) == first
+
+
+def test_sliders_act_while_it_plays(page):
+    figure = browser.figure(page, "Drive it yourself")
+    figure.get_by_role("button", name="Play").click()
+    page.wait_for_timeout(300)
+    figure.locator(".noUi-handle").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(800)
+    assert "lr 0.3," not in browser.readout(figure) and "lr 0.32" in browser.readout(figure)
+    figure.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(500)
+
+
+def test_a_function_that_raises_is_named_with_its_line_and_the_rest_goes_on(page):
+    figure = browser.figure(page, "Your mountain beside the skier's")
+    browser.run_code(page, "def my_loss(w):\n    return w / undefined_name")
+    figure = browser.figure(page, "Your mountain beside the skier's")
+    page.wait_for_timeout(500)
+    assert "my_loss: NameError: name 'undefined_name' is not defined" in browser.note(figure)
+    assert "line 2" in browser.note(figure) and "return w / undefined_name" in browser.note(figure)
+    assert browser.readout(figure).startswith("On the skier's mountain it ends at")
+    browser.screenshot(page, "figure_broken_function")
+    browser.run_code(page, "def my_loss(w):\n    return (w - 1) ** 2")
+    figure = browser.figure(page, "Your mountain beside the skier's")
+    page.wait_for_timeout(500)
+    assert browser.note(figure) == "" and "On yours at w = 1.00" in browser.readout(figure)
+
+
+def test_a_prediction_locks_the_run_until_the_reader_commits(page):
+    asked = page.locator(".widget-vbox:has(> .widget-html:has-text('Where does it come to rest'))").first
+    asked.scroll_into_view_if_needed()
+    assert "The run gives" not in asked.inner_text()
+    asked.get_by_role("radio").nth(0).check()
+    assert "The run gives" not in asked.inner_text()
+    asked.get_by_role("button", name="Commit").click()
+    asked.get_by_text("The run gives").wait_for(timeout=10_000)
+    text = asked.inner_text()
+    assert "Nothing ever pulls the skier back" in text and "2.128" in text
+    browser.screenshot(page, "prediction")
+
+
+def test_an_exercise_failed_and_solved(page):
+    browser.run_code(page, "def largest_lr(curvatures):\n    return 1 / curvatures.max()")
+    task = page.locator(".widget-vbox:has(> .widget-html:has-text('The limit for many weights'))").first
+    task.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    assert "The numbers differ" in task.inner_text() and "1.16279 is expected" in task.inner_text()
+    browser.screenshot(page, "exercise_failed")
+    browser.run_code(page, "def largest_lr(curvatures):\n    return 2 / curvatures.max()")
+    task.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    assert "All checks passed" in task.inner_text()
+    browser.screenshot(page, "exercise_passed")
