@@ -1,5 +1,7 @@
 """Every notebook runs from a clean kernel without the network, and no failure in it stays hidden."""
 
+import time
+
 import nbformat
 import pytest
 
@@ -78,3 +80,31 @@ def test_healthy_widgets_pass(tmp_path):
 def test_an_endless_cell_is_stopped(tmp_path):
     with pytest.raises(NotebookError, match=r"(?i)timed out"):
         execute(notebook(tmp_path, "while True: pass"), timeout=3)
+
+
+PLAYING = """
+import asyncio
+from dlcourse.live import LiveFigure, Slider
+
+fig = LiveFigure("plays")
+point = fig.animate(fig.ax.plot([0], [0], "o")[0])
+fig.loop(lambda: {"n": 0}, lambda state: state.update(n=state["n"] + 1))
+
+@fig.control(y=Slider(0, 1))
+def _(state, y):
+    point.set_data([state["n"]], [y])
+    return f"{state['n']}"
+
+fig.run.play()
+await asyncio.sleep(0.5)
+assert fig.run.ticks > 3, fig.run.ticks
+fig
+"""
+
+
+def test_a_kernel_that_plays_still_runs_cells_and_ends_when_asked(tmp_path):
+    """The run goes on between cells, does not hold them up, and no task outlives the kernel."""
+    later = "import time\nbefore = fig.run.ticks\nawait asyncio.sleep(0.3)\nassert fig.run.ticks > before and fig.run.playing"
+    started = time.monotonic()
+    execute(notebook(tmp_path, PLAYING, later))
+    assert time.monotonic() - started < 20

@@ -155,3 +155,19 @@ def test_installing_moves_no_installed_version(monkeypatch):
     monkeypatch.setattr(install.subprocess, "run", refuse)
     with pytest.raises(ImportError, match="%pip install x>=1"):
         install._install(["x>=1"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_live_figures_work_with_colabs_widgets(colab_python, settings, tmp_path):
+    """The unit tests of live figures, checks and predictions under ipywidgets 7.7, ipykernel 6 and an older matplotlib."""
+    tools = tmp_path / "tools"
+    wheel = publish.build_wheel(settings, tmp_path)
+    pip(colab_python, "install", "-q", "--target", str(tools), "--no-deps", str(wheel))
+    pip(colab_python, "install", "-q", "--target", str(tools), "pytest", "pytest-timeout")
+    path = os.pathsep.join([str(tools), str(ROOT)])
+    tests = [str(ROOT / "tests" / name) for name in ("test_live.py", "test_check.py", "test_predict.py")]
+    command = [colab_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert " passed" in done.stdout
