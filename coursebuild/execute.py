@@ -4,6 +4,7 @@ An exception in a widget callback fails no cell: it lies in the state of an outp
 Here it is a failure like any other.
 """
 
+import html
 import os
 import re
 import time
@@ -91,6 +92,8 @@ def find_problems(nb: nbformat.NotebookNode) -> list[str]:
         state = model.get("state", {})
         for output in state.get("outputs", []):
             problems += [f"inside a widget: {problem}" for problem in _in_output(output)]
+        if "course-error" in str(state.get("value", "")):  # where dlcourse shows the exception of a callback
+            problems.append(f"inside a live figure or prediction: {html.unescape(re.sub('<[^>]*>', '', state['value']))}")
     return problems
 
 

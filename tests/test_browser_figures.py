@@ -118,3 +118,57 @@ def test_an_exercise_failed_and_solved(page):
     page.wait_for_timeout(500)
     assert "All checks passed" in task.inner_text()
     browser.screenshot(page, "exercise_passed")
+
+
+def test_a_static_page_moves_without_a_kernel(page, tmp_path, monkeypatch):
+    """One slider at a time: moving it changes the picture and the words, and takes the others back to their start."""
+    import numpy as np
+
+    from dlcourse.live import LiveFigure, Slider
+
+    fig = LiveFigure("static", xlabel="x", ylabel="y")
+    fig.ax.plot(np.linspace(-1, 1), np.linspace(-1, 1) ** 2)
+    point = fig.animate(fig.ax.plot([], [], "o")[0])
+
+    @fig.control(x=Slider(-1, 1, value=0.0), size=Slider(1, 30, value=10))
+    def _(x, size):
+        point.set_data([x], [x**2])
+        point.set_markersize(size)
+        return f"x = {x:.2f}, size {size:.0f}"
+
+    monkeypatch.setenv("DLCOURSE_STATIC", "1")
+    path = tmp_path / "page.html"
+    path.write_text(fig._repr_mimebundle_()["text/html"], encoding="utf-8")
+    fig.close()
+    page = page.context.browser.new_page()
+    page.goto(path.as_uri())
+    image, words = page.locator("img"), page.locator("[role=status]")
+    before = image.get_attribute("src")
+    assert words.inner_text() == "x = 0.00, size 10"
+    slider, other = page.locator("input").all()
+    slider.focus()
+    page.keyboard.press("End")
+    assert image.get_attribute("src") != before and words.inner_text() == "x = 1.00, size 10"
+    assert image.get_attribute("alt") == words.inner_text()
+    other.focus()
+    page.keyboard.press("Home")
+    assert words.inner_text() == "x = 0.00, size 1" and slider.input_value() == "12"
+    browser.screenshot(page, "static_page")
+    page.close()
+
+
+def test_the_dark_theme_stays_readable(page):
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.wait_for_timeout(1500)
+    task = page.locator(".widget-vbox:has(> .widget-html:has-text('The limit for many weights'))").first
+    task.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    browser.screenshot(page, "dark_exercise")
+    figure = browser.figure(page, "A whole run")
+    page.wait_for_timeout(500)
+    browser.screenshot(page, "dark_figure")
+    colours = figure.locator(".course-readout").evaluate(
+        "e => [getComputedStyle(e).color, getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor]"
+    )
+    luminance = [sum(map(float, colour.split("(")[1].rstrip(")").split(",")[:3])) for colour in colours]
+    assert luminance[0] - luminance[1] > 300, f"light words on a dark page, got {colours}"

@@ -26,7 +26,17 @@ from IPython.display import display, update_display
 
 from dlcourse import check, data
 from dlcourse.exercise import exercise
-from dlcourse.live import OKABE_ITO, Choice, Function, Integer, LiveFigure, Slider, Switch, Trails, contours
+from dlcourse.live import (
+    OKABE_ITO,
+    Choice,
+    Function,
+    Integer,
+    LiveFigure,
+    Slider,
+    Switch,
+    Trails,
+    contours,
+)
 from dlcourse.predict import predict, predict_number
 from dlcourse.progress import progress
 
@@ -49,8 +59,8 @@ def slope(w):
 
 
 # %%
-# Refutes: "the slope tells where the lowest point is". It is steep at -3.2 and at 3.2, and says nothing of the other valley.
 def where_figure():
+    # Refutes: "the slope tells where the lowest point is". It is steep at -3.2 and at 3.2, and says nothing of the other valley.
     fig = LiveFigure("Where is down?", xlabel="weight w", ylabel="loss L(w)")
     w = np.linspace(-3.6, 3.6, 400)
     fig.ax.plot(w, loss(w), color="black")
@@ -81,7 +91,7 @@ where
 
 # %%
 def descend(w, slope, lr, num_steps):
-    """Positions of gradient descent from w: (num_steps + 1,), or (num_steps + 1, N) for N starts or learning rates."""
+    """Positions of gradient descent from w, (num_steps + 1,); one more axis for many w or lr."""
     path = [np.asarray(w, dtype=float) + 0 * np.asarray(lr)]
     for _ in range(num_steps):
         path.append(path[-1] - lr * slope(path[-1]))
@@ -127,22 +137,30 @@ def describe_end(path):
 
 
 # %% tags=["folded"]
-# Refutes: "a larger learning rate only gets there sooner".
 def run_figure():
+    # Refutes: "a larger learning rate only gets there sooner".
     fig = LiveFigure("A whole run", size=(900, 400))
     w = np.linspace(-3.6, 3.6, 400)
     left, right = fig.subplots(1, 2)
     left.plot(w, loss(w), color="black")
     left.set(xlabel="weight w", ylabel="loss L(w)", ylim=(-0.6, 3.2))
-    right.set(xlabel="learning rate lr", ylabel="where it ends, w", xlim=(0.02, 2.0), ylim=(-4, 4))
+    right.set(
+        xlabel="learning rate lr", ylabel="where it ends, w", xlim=(0.02, 2.0), ylim=(-4, 4)
+    )
     all_lrs = np.linspace(0.02, 2.0, 300)
     steps, ends, here = fig.animate(
-        left.plot([], [], "o-", lw=1.2)[0], right.plot([], [], ".", ms=2, color="black")[0], right.axvline(0, ls="-")
+        left.plot([], [], "o-", lw=1.2)[0],
+        right.plot([], [], ".", ms=2, color="black")[0],
+        right.axvline(0, ls="-"),
     )
 
-    @fig.control(start=Slider(-3.2, 3.2, value=1.0, step=0.05), lr=Slider(0.02, 2.0, value=0.3, step=0.02))
+    @fig.control(
+        start=Slider(-3.2, 3.2, value=1.0, step=0.05), lr=Slider(0.02, 2.0, value=0.3, step=0.02)
+    )
     def _(start, lr):
-        with np.errstate(over="ignore", invalid="ignore"):  # large learning rates overflow, and that is the lesson
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # large learning rates overflow, and that is the lesson
             path = descend(start, slope, lr, 400)
             last = descend(start, slope, all_lrs, 400)[-60:]
         shown = path[:40]
@@ -179,11 +197,21 @@ predict_number(
             0.455,
             "That is where it starts to overshoot, 1 over the curvature: it jumps from side to side and still settles.",
         ),
-        (1.1, 1.2, "That is the limit of the other valley. The limit depends on the curvature where you are."),
-        (2.2, 2.3, "That is the curvature itself. The steeper the bowl, the smaller the step must be."),
+        (
+            1.1,
+            1.2,
+            "That is the limit of the other valley. The limit depends on the curvature where you are.",
+        ),
+        (
+            2.2,
+            2.3,
+            "That is the curvature itself. The steeper the bowl, the smaller the step must be.",
+        ),
     ],
     because="2 / 2.26 = 0.885. There the factor 1 - lr * curvature reaches -1.",
-    then=lambda: ", ".join(f"lr {lr}: {describe_end(descend(-2.0, slope, lr, 2000))}" for lr in (0.88, 0.90)),
+    then=lambda: ", ".join(
+        f"lr {lr}: {describe_end(descend(-2.0, slope, lr, 2000))}" for lr in (0.88, 0.90)
+    ),
 )
 
 # %% [markdown]
@@ -197,8 +225,8 @@ def my_loss(w):
 
 
 # %% tags=["folded"]
-# Refutes: "gradient descent finds the valley that it starts in". With a large step it leaps over narrow ones.
 def mountain_figure():
+    # Refutes: "gradient descent finds the valley that it starts in". With a large step it leaps over narrow ones.
     fig = LiveFigure("Your mountain beside the skier's", xlabel="weight w", ylabel="loss")
     w = np.linspace(-3.6, 3.6, 400)
     fig.ax.plot(w, loss(w), color="0.6", label="the skier's")
@@ -211,7 +239,9 @@ def mountain_figure():
     fig.ax.legend(loc="upper center")
 
     @fig.control(
-        start=Slider(-3.2, 3.2, value=-2.5, step=0.1), lr=Slider(0.02, 1.5, value=0.3, step=0.02), own=Function("my_loss")
+        start=Slider(-3.2, 3.2, value=-2.5, step=0.1),
+        lr=Slider(0.02, 1.5, value=0.3, step=0.02),
+        own=Function("my_loss"),
     )
     def _(start, lr, own):
         path = descend(start, slope, lr, 60)
@@ -246,7 +276,9 @@ def sgd(w, g, state, lr):
 
 
 def momentum(w, g, state, lr, beta=0.9):
-    v = state["v"] = beta * state.get("v", 0) + g  # an average of past gradients, 1 / (1 - beta) = 10 of them
+    v = state["v"] = (
+        beta * state.get("v", 0) + g
+    )  # an average of past gradients, 1 / (1 - beta) = 10 of them
     return w - lr * v
 
 
@@ -267,7 +299,9 @@ def adagrad(w, g, state, lr, eps=1e-10):
 
 
 def rmsprop(w, g, state, lr, alpha=0.99, eps=1e-8):
-    s = state["s"] = alpha * state.get("s", 0) + (1 - alpha) * g**2  # forgets, so steps need not shrink
+    s = state["s"] = (
+        alpha * state.get("s", 0) + (1 - alpha) * g**2
+    )  # forgets, so steps need not shrink
     return w - lr * g / (np.sqrt(s) + eps)
 
 
@@ -343,7 +377,9 @@ for name, (lr, make) in TORCH.items():
     ours = optimize(OPTIMIZERS[name], rosenbrock_grad, [-1.2, 1.0], 100, lr)
     theirs = torch_path(make, [-1.2, 1.0], 100)
     check.close(ours, theirs, rtol=1e-9, atol=1e-9, name=name)
-    print(f"{name:9s} largest difference from torch over 100 steps: {np.abs(ours - theirs).max():.1e}")
+    print(
+        f"{name:9s} largest difference from torch over 100 steps: {np.abs(ours - theirs).max():.1e}"
+    )
 
 # %% [markdown]
 # ## A race
@@ -388,7 +424,11 @@ def best_lr(step, surface, num_steps=100):
     return float(LRS[np.nanargmin(np.where(np.isfinite(last), last, np.nan)), 0])
 
 
-BEST = {(name, surface): best_lr(step, surface) for name, step in OPTIMIZERS.items() for surface in SURFACES}
+BEST = {
+    (name, surface): best_lr(step, surface)
+    for name, step in OPTIMIZERS.items()
+    for surface in SURFACES
+}
 
 
 # %%
@@ -397,8 +437,8 @@ def my_optimizer(w, g, state, lr):
 
 
 # %% tags=["folded"]
-# Refutes: "there is a best optimizer", and "an adaptive method needs no learning rate".
 def race_figure():
+    # Refutes: "there is a best optimizer", and "an adaptive method needs no learning rate".
     fig = LiveFigure("The race", size=(900, 460))
     ground, losses = fig.subplots(1, 2)
     losses.set(yscale="log", xlim=(0, 100), ylim=(1e-8, 1e4), xlabel="step", ylabel="loss")
@@ -422,7 +462,8 @@ def race_figure():
         if drawn["key"] != key:
             _, grad, start, _ = SURFACES[surface]
             runs = {
-                name: optimize(s, grad, start, 100, BEST[name, surface] if each_best else lr) for name, s in OPTIMIZERS.items()
+                name: optimize(s, grad, start, 100, BEST[name, surface] if each_best else lr)
+                for name, s in OPTIMIZERS.items()
             }
             drawn.update(key=key, paths=runs)
         return dict(drawn["paths"])
@@ -431,7 +472,14 @@ def race_figure():
         surface=Choice(list(SURFACES), value="narrow valley"),
         step=Integer(0, 100, value=20),
         each_best=Switch(True, label="each at its best learning rate"),
-        lr=Slider(1e-4, 3, value=0.02, log=True, step=0.1, label="lr of yours, and of all without the switch"),
+        lr=Slider(
+            1e-4,
+            3,
+            value=0.02,
+            log=True,
+            step=0.1,
+            label="lr of yours, and of all without the switch",
+        ),
         own=Function("my_optimizer"),
     )
     def _(surface, step, each_best, lr, own):
@@ -441,7 +489,9 @@ def race_figure():
             runs = paths_of(surface, each_best, lr, own)
             with own.shown(*trails.artists("yours"), *curves.artists("yours")):
                 runs["yours"] = optimize(own, grad, start, step, lr)
-            heights = {name: np.maximum(f(path[: step + 1]), 1e-12) for name, path in runs.items()}
+            heights = {
+                name: np.maximum(f(path[: step + 1]), 1e-12) for name, path in runs.items()
+            }
         for name, path in runs.items():
             trails.show(name, path[: step + 1, 0], path[: step + 1, 1])
             curves.show(name, np.arange(step + 1), heights[name])
@@ -499,19 +549,22 @@ predict(
 
 # %%
 def contraction(lam, lr, beta):
-    """Factor by which a mode of curvature lam shrinks in a step, in the long run; above 1 it grows. Broadcasts."""
-    trace, det = 1 - lr * lam + beta, beta + 0 * lr * lam  # the matrix's eigenvalues solve z**2 - trace z + det = 0
+    """Factor by which a mode of curvature lam shrinks in a step, in the long run. Broadcasts."""
+    trace, det = (
+        1 - lr * lam + beta,
+        beta,
+    )  # the matrix's eigenvalues solve z**2 - trace z + det = 0
     root = np.sqrt(trace**2 - 4 * det + 0j)
     return np.maximum(np.abs(trace + root), np.abs(trace - root)) / 2
 
 
 def best_gd(lam_min, lam_max):
-    """Learning rate without momentum that shrinks the slowest mode fastest: (kappa - 1) / (kappa + 1)."""
+    """Best learning rate without momentum; the slowest mode shrinks by (kappa - 1) / (kappa + 1)."""
     return 2 / (lam_min + lam_max)
 
 
 def best_momentum(lam_min, lam_max):
-    """Learning rate and beta that shrink the slowest mode fastest (Polyak, 1964): (sqrt kappa - 1) / (sqrt kappa + 1)."""
+    """Best learning rate and beta (Polyak, 1964); factor (sqrt kappa - 1) / (sqrt kappa + 1)."""
     a, b = np.sqrt(lam_min), np.sqrt(lam_max)
     return (2 / (a + b)) ** 2, ((b - a) / (b + a)) ** 2
 
@@ -526,7 +579,9 @@ lam = np.array([1.0, 50.0])
 
 def measured_factor(lr, beta):
     """Mean factor per step over steps 80 to 280; the largest of 20 steps smooths the oscillation out."""
-    path = optimize(lambda w, g, s, lr: momentum(w, g, s, lr, beta), lambda w: lam * w, [1.0, 1.0], 300, lr)
+    path = optimize(
+        lambda w, g, s, lr: momentum(w, g, s, lr, beta), lambda w: lam * w, [1.0, 1.0], 300, lr
+    )
     return (np.abs(path[280:300]).max(0) / np.abs(path[80:100]).max(0)) ** (1 / 200)
 
 
@@ -543,8 +598,8 @@ for lr, beta in [(0.01, 0.0), (0.039, 0.0), (0.01, 0.9), (0.05, 0.6)]:
 
 
 # %% tags=["folded"]
-# Refutes: "momentum is a larger step", "the steep direction is the slow one", and "more momentum is always faster".
 def modes_figure():
+    # Refutes: "momentum is a larger step", "the steep direction is the slow one", and "more momentum is always faster".
     fig = LiveFigure("How much of each mode is left after one step", size=(900, 400))
     left, right = fig.subplots(1, 2)
     left.set(
@@ -555,7 +610,9 @@ def modes_figure():
         ylim=(0, 1.5),
     )
     left.axhline(1, color="black", lw=1, ls="-")
-    right.set(xlabel="lr x steepest curvature", ylabel="momentum beta", xlim=(0, 4), ylim=(-0.04, 1))
+    right.set(
+        xlabel="lr x steepest curvature", ylabel="momentum beta", xlim=(0, 4), ylim=(-0.04, 1)
+    )
     grid_lr, grid_beta = np.meshgrid(np.linspace(0.02, 4, 90), np.linspace(0, 0.99, 60))
     plain, curve, heat, cross, star = fig.animate(
         left.plot([], [], color="0.6", ls="--")[0],
@@ -574,7 +631,9 @@ def modes_figure():
         right.plot([], [], "*", ms=20, color=OKABE_ITO["orange"], mec="black")[0],
     )
     fig.figure.colorbar(heat, ax=right, label="factor of the worst mode")
-    left.legend([curve, plain], ["with your lr and beta", "best without momentum"], loc="upper left")
+    left.legend(
+        [curve, plain], ["with your lr and beta", "best without momentum"], loc="upper left"
+    )
 
     @fig.control(
         kappa=Slider(2, 1000, value=50, log=True, label="condition number"),
@@ -587,11 +646,19 @@ def modes_figure():
         alone, (star_lr, star_beta) = best_gd(1 / kappa, 1.0), best_momentum(1 / kappa, 1.0)
         curve.set_data(lam, contraction(lam, lr, beta))
         plain.set_data(lam, contraction(lam, alone, 0.0))
-        heat.set_data(np.maximum(contraction(1 / kappa, grid_lr, grid_beta), contraction(1.0, grid_lr, grid_beta)))
+        heat.set_data(
+            np.maximum(
+                contraction(1 / kappa, grid_lr, grid_beta), contraction(1.0, grid_lr, grid_beta)
+            )
+        )
         cross.set_data([lr], [beta])
         star.set_data([star_lr], [star_beta])
         best = (np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1)
-        pace = f"{np.log(0.1) / np.log(worst):.0f} steps for one more digit" if worst < 1 else "it diverges"
+        pace = (
+            f"{np.log(0.1) / np.log(worst):.0f} steps for one more digit"
+            if worst < 1
+            else "it diverges"
+        )
         return (
             f"Slowest mode: factor {worst:.3f}, {pace}. Best without momentum: {(kappa - 1) / (kappa + 1):.3f}; "
             f"best of all, at the star: {best:.3f}, with lr {star_lr:.2f} and beta {star_beta:.2f}."
@@ -639,8 +706,8 @@ def turned_path(step, degrees, lr, num_steps=150):
 
 
 # %% tags=["folded"]
-# Refutes: "an optimizer cannot know how the axes lie".
 def turn_figure():
+    # Refutes: "an optimizer cannot know how the axes lie".
     fig = LiveFigure("The same valley, turned", size=(900, 420))
     ground, losses = fig.subplots(1, 2)
     contours(ground, valley, (-4.5, 4.5, -1.8, 1.8))
@@ -650,7 +717,10 @@ def turn_figure():
     trails, curves = Trails(fig, ground, list(runners)), Trails(fig, losses, list(runners))
     fig.figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
-    @fig.control(degrees=Slider(0, 45, value=0, step=1, label="angle in degrees"), own=Function("my_optimizer"))
+    @fig.control(
+        degrees=Slider(0, 45, value=0, step=1, label="angle in degrees"),
+        own=Function("my_optimizer"),
+    )
     def _(degrees, own):
         words = []
         for name, (step, lr) in runners.items():
@@ -738,9 +808,14 @@ kicks = np.random.default_rng(0).standard_normal((400, 200))  # the same luck fo
 
 
 # %% tags=["folded"]
-# Refutes: "stochastic gradient descent converges if you wait", and "noise is a matter of the batch alone".
 def noise_figure():
-    fig = LiveFigure("The floor that noise leaves", xlabel="step", ylabel="mean loss above the minimum", size=(700, 420))
+    # Refutes: "stochastic gradient descent converges if you wait", and "noise is a matter of the batch alone".
+    fig = LiveFigure(
+        "The floor that noise leaves",
+        xlabel="step",
+        ylabel="mean loss above the minimum",
+        size=(700, 420),
+    )
     fig.ax.set(yscale="log", xlim=(0, 400), ylim=(1e-6, 20))
     one, mean, mine, floor = fig.animate(
         fig.ax.plot([], [], color="0.75", lw=1, ls="-", label="one skier")[0],
@@ -763,7 +838,11 @@ def noise_figure():
         floor.set_data([0, 400], [noise_floor(lr, batch, 1.0)] * 2)
         with own.shown(mine):
             mine.set_data(t, np.maximum(skiers(lr, batch, own).mean(1), 1e-9))
-        soon, last, constant = heights[20].mean(), heights[-50:].mean(), noise_floor(lr, batch, 1.0)
+        soon, last, constant = (
+            heights[20].mean(),
+            heights[-50:].mean(),
+            noise_floor(lr, batch, 1.0),
+        )
         yours = f"{mine.get_ydata()[-50:].mean():.2g}" if mine.get_visible() else "not shown"
         return (
             f"Mean loss after 20 steps: {soon:.2g}; over the last 50: {last:.2g}, with your schedule: {yours}. "
@@ -812,13 +891,25 @@ def with_bias(x):
     return np.hstack([x, np.ones((len(x), 1))])
 
 
-x_train, x_val, x_test = with_bias(digits.x_train), with_bias(digits.x_val), with_bias(digits.x_test)
+x_train, x_val, x_test = (
+    with_bias(digits.x_train),
+    with_bias(digits.x_val),
+    with_bias(digits.x_test),
+)
 
 W = torch.zeros(65, 10, dtype=torch.float64, requires_grad=True)
-reference = torch.nn.functional.cross_entropy(torch.tensor(x_train) @ W, torch.tensor(digits.y_train))
+reference = torch.nn.functional.cross_entropy(
+    torch.tensor(x_train) @ W, torch.tensor(digits.y_train)
+)
 reference.backward()
-check.close(cross_entropy(np.zeros((65, 10)), x_train, digits.y_train), reference.item(), name="loss")
-check.close(cross_entropy_grad(np.zeros((65, 10)), x_train, digits.y_train), W.grad.numpy(), name="gradient")
+check.close(
+    cross_entropy(np.zeros((65, 10)), x_train, digits.y_train), reference.item(), name="loss"
+)
+check.close(
+    cross_entropy_grad(np.zeros((65, 10)), x_train, digits.y_train),
+    W.grad.numpy(),
+    name="gradient",
+)
 print(f"loss before training {reference.item():.3f} = log 10; loss and gradient equal torch's")
 
 # %% [markdown]
@@ -827,7 +918,9 @@ print(f"loss before training {reference.item():.3f} = log 10; loss and gradient 
 
 
 # %%
-def train(W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch, loss, seconds: None):
+def train(
+    W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch, loss, seconds: None
+):
     """Mini-batch training, a fresh shuffle for each epoch. Returns the weights."""
     state, seconds = {}, 0.0
     each_epoch(0, cross_entropy(W, x, y), seconds)
@@ -846,18 +939,31 @@ def train(W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch
 N, EPOCHS = len(x_train), 20
 BATCHES = {"1 example": (1, 0.03), "32 examples": (32, 0.3), f"all {N}": (N, 2.0)}
 history = {name: [] for name in BATCHES}  # (epoch, loss, seconds, steps)
-AXES = {"epochs": (0, "epochs", EPOCHS), "steps": (3, "steps", 4000), "seconds": (2, "seconds of computing", None)}
+AXES = {
+    "epochs": (0, "epochs", EPOCHS),
+    "steps": (3, "steps", 4000),
+    "seconds": (2, "seconds of computing", None),
+}
 
 
 # %% tags=["folded"]
-# Refutes: "the loss against epochs tells which is fastest".
 def fit_figure():
-    fig = LiveFigure("Batch size: loss against epochs, steps or seconds", ylabel="training loss", size=(700, 420))
+    # Refutes: "the loss against epochs tells which is fastest".
+    fig = LiveFigure(
+        "Batch size: loss against epochs, steps or seconds",
+        ylabel="training loss",
+        size=(700, 420),
+    )
     fig.ax.set(yscale="log", ylim=(0.02, 3))
     lines = dict(
         zip(
             BATCHES,
-            fig.animate(*[fig.ax.plot([], [], marker=m, label=n)[0] for n, m in zip(BATCHES, "os^", strict=True)]),
+            fig.animate(
+                *[
+                    fig.ax.plot([], [], marker=m, label=n)[0]
+                    for n, m in zip(BATCHES, "os^", strict=True)
+                ]
+            ),
             strict=True,
         )
     )
@@ -871,7 +977,11 @@ def fit_figure():
         for name, rows in history.items():
             table = np.array(rows).reshape(-1, 4)
             lines[name].set_data(table[:, column], table[:, 1])
-        done = [f"{name} {rows[-1][1]:.3f} after {rows[-1][column]:.3g}" for name, rows in history.items() if rows]
+        done = [
+            f"{name} {rows[-1][1]:.3f} after {rows[-1][column]:.3g}"
+            for name, rows in history.items()
+            if rows
+        ]
         return f"Loss against {label}: {'; '.join(done) or 'not trained yet'}."
 
     return fig
@@ -889,9 +999,18 @@ for name in progress(list(BATCHES), "training"):
         fit.update()
 
     weights[name] = train(
-        np.zeros((65, 10)), x_train, digits.y_train, batch, lr, EPOCHS, np.random.default_rng(1), each_epoch=record
+        np.zeros((65, 10)),
+        x_train,
+        digits.y_train,
+        batch,
+        lr,
+        EPOCHS,
+        np.random.default_rng(1),
+        each_epoch=record,
     )
-    print(f"batch of {name:12s} validation accuracy {np.mean((x_val @ weights[name]).argmax(1) == digits.y_val):.3f}")
+    print(
+        f"batch of {name:12s} validation accuracy {np.mean((x_val @ weights[name]).argmax(1) == digits.y_val):.3f}"
+    )
 
 update_display(fit, display_id="batch sizes")  # the picture for readers without a kernel
 
@@ -909,8 +1028,8 @@ update_display(fit, display_id="batch sizes")  # the picture for readers without
 
 
 # %% tags=["folded"]
-# Refutes: "the learning rate is chosen once, before training", and "a run that has blown up is lost".
 def drive_figure():
+    # Refutes: "the learning rate is chosen once, before training", and "a run that has blown up is lost".
     fig = LiveFigure("Drive it yourself", size=(900, 400))
     left, right = fig.subplots(1, 2, width_ratios=[3, 2])
     left.set(yscale="log", xlim=(0, 3000), ylim=(0.02, 30), xlabel="step", ylabel="training loss")
@@ -921,7 +1040,14 @@ def drive_figure():
     fig.animate(curve, templates)
 
     def start():
-        return {"W": np.zeros((65, 10)), "memory": {}, "rule": None, "step": 0, "rng": np.random.default_rng(0), "loss": []}
+        return {
+            "W": np.zeros((65, 10)),
+            "memory": {},
+            "rule": None,
+            "step": 0,
+            "rng": np.random.default_rng(0),
+            "loss": [],
+        }
 
     def tick(state, lr, batch, rule, own):
         """Ten steps; a new rule starts with an empty memory."""
@@ -932,7 +1058,10 @@ def drive_figure():
             for _ in range(10):
                 rows = state["rng"].integers(0, N, size=batch)
                 state["W"] = step(
-                    state["W"], cross_entropy_grad(state["W"], x_train[rows], digits.y_train[rows]), state["memory"], lr
+                    state["W"],
+                    cross_entropy_grad(state["W"], x_train[rows], digits.y_train[rows]),
+                    state["memory"],
+                    lr,
                 )
         state["step"] += 10
         state["loss"].append((state["step"], cross_entropy(state["W"], x_train, digits.y_train)))
@@ -944,7 +1073,9 @@ def drive_figure():
     @fig.control(
         lr=Slider(1e-3, 30, value=0.3, log=True),
         batch=Choice({"32": 32, "1": 1, "256": 256}, label="batch"),
-        rule=Choice({"sgd": sgd, "momentum": momentum, "adam": adam, "my_optimizer": None}, label="rule"),
+        rule=Choice(
+            {"sgd": sgd, "momentum": momentum, "adam": adam, "my_optimizer": None}, label="rule"
+        ),
         own=Function("my_optimizer"),
     )
     def _(state, lr, batch, rule, own):
@@ -952,7 +1083,9 @@ def drive_figure():
         curve.set_data(steps, losses)
         W = np.nan_to_num(state["W"][:64]).T.reshape(2, 5, 8, 8)  # bias left out
         tiles = np.pad(W, ((0, 0), (0, 0), (0, 1), (0, 1)))
-        templates.set_data(tiles.transpose(0, 2, 1, 3).reshape(18, 45) / max(np.abs(W).max(), 1e-9))
+        templates.set_data(
+            tiles.transpose(0, 2, 1, 3).reshape(18, 45) / max(np.abs(W).max(), 1e-9)
+        )
         named = "your rule" if rule is None else rule.__name__
         now = f"loss {losses[-1]:.3f}" if len(losses) else "not started"
         return f"Step {state['step']}, {now}; the next steps: {named}, lr {lr:.3g}, batches of {batch}."
@@ -973,16 +1106,35 @@ def tuned(step, candidates, num_epochs=10):
     scores = {}
     for lr in candidates:
         with np.errstate(all="ignore"):
-            W = train(np.zeros((65, 10)), x_train, digits.y_train, 32, lr, num_epochs, np.random.default_rng(1), step)
+            W = train(
+                np.zeros((65, 10)),
+                x_train,
+                digits.y_train,
+                32,
+                lr,
+                num_epochs,
+                np.random.default_rng(1),
+                step,
+            )
         scores[lr] = cross_entropy(W, x_val, digits.y_val)
     best = min(scores, key=lambda lr: np.nan_to_num(scores[lr], nan=np.inf))
     return best, scores[best]
 
 
-candidates = {"sgd": 1, "momentum": 0.3, "nesterov": 0.3, "adagrad": 0.3, "rmsprop": 0.03, "adadelta": 10, "adam": 0.03}
+candidates = {
+    "sgd": 1,
+    "momentum": 0.3,
+    "nesterov": 0.3,
+    "adagrad": 0.3,
+    "rmsprop": 0.03,
+    "adadelta": 10,
+    "adam": 0.03,
+}
 table = {}
 for name in progress(list(OPTIMIZERS), "optimizers"):
-    table[name] = tuned(OPTIMIZERS[name], candidates[name] * np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0]))
+    table[name] = tuned(
+        OPTIMIZERS[name], candidates[name] * np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
+    )
     print(f"{name:9s} best lr {table[name][0]:7.4f}   validation loss {table[name][1]:.3f}")
 
 # %% [markdown]
@@ -1019,16 +1171,22 @@ def stream(step, C, lr, num_steps=600):
 
 
 # %% tags=["folded"]
-# Refutes: "Adam always finds the minimum of a convex loss".
 def wrong_figure():
-    fig = LiveFigure("Slopes C, -1, -1, C, ...: the best weight is -1", xlabel="step", ylabel="weight w")
+    # Refutes: "Adam always finds the minimum of a convex loss".
+    fig = LiveFigure(
+        "Slopes C, -1, -1, C, ...: the best weight is -1", xlabel="step", ylabel="weight w"
+    )
     fig.ax.set(xlim=(0, 600), ylim=(-1.15, 1.15))
-    down, astray = fig.animate(fig.ax.plot([], [], label="sgd")[0], fig.ax.plot([], [], label="adam")[0])
+    down, astray = fig.animate(
+        fig.ax.plot([], [], label="sgd")[0], fig.ax.plot([], [], label="adam")[0]
+    )
     fig.ax.legend(loc="center right")
 
     @fig.control(
         C=Slider(2.1, 12, value=4.0, step=0.1, label="large slope C"),
-        beta2=Choice({"0.06": 0.06, "0.5": 0.5, "0.9": 0.9, "0.999": 0.999}, label="Adam's beta2"),
+        beta2=Choice(
+            {"0.06": 0.06, "0.5": 0.5, "0.9": 0.9, "0.999": 0.999}, label="Adam's beta2"
+        ),
     )
     def _(C, beta2):
         sgd_path = stream(sgd, C, 0.5)
@@ -1036,9 +1194,7 @@ def wrong_figure():
         down.set_data(np.arange(601), sgd_path)
         astray.set_data(np.arange(601), adam_path)
         soon, late = adam_path[30], adam_path[-1]
-        return (
-            f"After 600 steps sgd is at {sgd_path[-1]:+.2f}. Adam is at {soon:+.3f} after 30 steps, at {late:+.2f} after 600."
-        )
+        return f"After 600 steps sgd is at {sgd_path[-1]:+.2f}. Adam is at {soon:+.3f} after 30 steps, at {late:+.2f} after 600."
 
     return fig
 
@@ -1058,7 +1214,7 @@ wrong
 
 # %%
 def largest_lr(curvatures):
-    """Supremum of the learning rates at which gradient descent settles: a float, from curvatures (N,), all positive."""
+    """Gradient descent settles below this learning rate. curvatures: (N,), positive; returns a float."""
     raise NotImplementedError("replace this line")
 
 
@@ -1085,7 +1241,7 @@ limit
 
 # %%
 def clip(g, max_norm):
-    """The gradient g, any shape, scaled down so that its Euclidean norm is at most max_norm; g itself stays as it is."""
+    """g, of any shape, shortened to a Euclidean norm of at most max_norm; g itself stays as it is."""
     raise NotImplementedError("replace this line")
 
 
@@ -1170,7 +1326,10 @@ def valley_race(fast):
     check.shape(path, (301, 2), name="the path")
     best = float(np.nanmin(rosenbrock(path)))
     if not best < 1e-4:
-        raise check.CheckError("value", f"the lowest loss of your 300 steps is {best:.2g}; sgd at its best reaches about 0.1")
+        raise check.CheckError(
+            "value",
+            f"the lowest loss of your 300 steps is {best:.2g}; sgd at its best reaches about 0.1",
+        )
 
 
 valley_race

@@ -8,6 +8,7 @@ import ipywidgets as widgets
 from dlcourse import notebook
 from dlcourse.check import CheckError
 from dlcourse.live.errors import FigureError, describe
+from dlcourse.live.figure import ON_WHITE
 
 _open: "list[Exercise]" = []
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
@@ -69,8 +70,8 @@ class Exercise:
 
     def _tell(self, state: str, message: str) -> None:
         self.state, self.message = state, message
-        mark, colour = {"open": ("○", "inherit"), "passed": ("✓", "#00664A"), "failed": ("✗", "#A33F00")}[state]
-        self._words.value = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="color:{colour}">{mark}</b> {html.escape(message)}</div>'
+        mark, colour = {"open": ("○", "#000"), "passed": ("✓", "#00664A"), "failed": ("✗", "#A33F00")}[state]
+        self._words.value = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="{ON_WHITE};color:{colour}">{mark}</b> {html.escape(message)}</div>'
 
     def cell_was_run(self) -> None:
         """Try again when the reader has defined the function anew."""

@@ -13,6 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from dlcourse.live.errors import FigureError, describe
+from dlcourse.live.figure import ON_WHITE
 
 _open: "list[_Prediction]" = []
 
@@ -61,8 +62,8 @@ class _Prediction:
             self._show_run()
 
     def _tell(self, text: str, right: bool | None) -> None:
-        mark, colour = {True: ("✓ Right. ", "#00664A"), False: ("✗ Not so. ", "#A33F00"), None: ("", "inherit")}[right]
-        words = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="color:{colour}">{mark}</b>{html.escape(text)}</div>'
+        mark, colour = {True: ("✓ Right.", "#00664A"), False: ("✗ Not so.", "#A33F00"), None: ("?", "#000")}[right]
+        words = f'<div role="status" aria-live="polite" style="line-height:1.4"><b style="{ON_WHITE};color:{colour}">{mark}</b> {html.escape(text)}</div>'
         self._answer.value = words
 
     def _show_run(self) -> None:
@@ -70,7 +71,7 @@ class _Prediction:
             self.result = self.then()
         except Exception as error:  # told to the reader, and recorded for tests
             self.errors.append(describe(error))
-            self._run.children = [widgets.HTML(f'<div role="alert">{html.escape(self.errors[-1])}</div>')]
+            self._run.children = [widgets.HTML(f'<div role="alert" class="course-error">{html.escape(self.errors[-1])}</div>')]
             return
         shown = getattr(self.result, "widget", None)
         if shown is None:
