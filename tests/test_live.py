@@ -284,7 +284,7 @@ def test_the_readers_function_stands_beside_the_reference(namespace):
         (lambda x: undefined_name, "NameError: name 'undefined_name' is not defined"),  # noqa: F821
         (lambda: 1, "TypeError"),
         (lambda x: x[:3], r"shape \(20,\), got shape \(3,\)"),
-        (lambda x: None, "is a return statement missing"),
+        (lambda x: None, "returned None: is its return statement missing"),
         (lambda x: "text", "must return numbers, got str: 'text'"),
     ],
 )
@@ -294,7 +294,7 @@ def test_while_the_readers_function_is_wrong_the_reference_goes_on(function, say
     namespace["my_curve"] = function
     fig.set(a=0.8)
     assert reference.get_ydata()[-1] == pytest.approx(0.8)
-    assert re.search(says, fig.note) and fig.note.startswith("my_curve: ")
+    assert re.search(says, fig.note) and fig.note.startswith("my_curve")
     assert not mine.get_visible() and fig.errors == [] and not fig.failed
 
 

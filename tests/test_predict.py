@@ -104,7 +104,7 @@ def unwritten(x):
 STATES = {
     "missing": (None, "open", "Write double()"),
     "unwritten": (unwritten, "open", "still raises NotImplementedError"),
-    "wrong value": (lambda x: x + 2, "failed", "The numbers differ. Double(3.0) is 5 where 6 is expected"),
+    "wrong value": (lambda x: x + 2, "failed", "The numbers differ. Found: double(3.0) is 5 where 6 is expected"),
     "wrong type": (lambda x: [x, x], "failed", "wrong kind of thing"),
     "raises": (lambda x: x / 0, "failed", "ZeroDivisionError"),
     "wrong signature": (lambda: 6.0, "failed", "TypeError"),

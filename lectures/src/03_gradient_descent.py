@@ -8,16 +8,18 @@
 # After this lecture you can
 #
 # 1. say which way a weight moves, and how far, from one slope and a learning rate;
-# 2. compute, from curvatures alone, which learning rates settle and how many steps they need;
-# 3. write SGD, momentum, Nesterov, AdaGrad, RMSprop, AdaDelta and Adam in a few lines each, and say what each one fixes;
-# 4. predict how far from the minimum the noise of mini-batches leaves you, and choose a schedule that removes it;
-# 5. name a problem on which each of them fails.
+# 2. compute, from curvatures alone, which learning rates settle and how many steps one more digit takes;
+# 3. write SGD, momentum and Adam from memory, and say what Nesterov, AdaGrad, RMSprop and AdaDelta change;
+# 4. compute how far from the minimum the noise of mini-batches leaves you, and choose a learning rate or a schedule for it;
+# 5. show a convex problem on which Adam walks away from the minimum.
 #
-# **You need** derivatives, matrices with eigenvalues, NumPy. **Time**: about 75 minutes with the exercises; all cells
-# together run in less than 20 seconds. Every figure takes arrow keys once you click one of its sliders.
+# **You need** derivatives, eigenvalues of symmetric matrices, NumPy. For the last third it helps to have seen softmax
+# regression (lecture 02). **Time**: two hours, and one more for the exercises; all cells together run in about 20
+# seconds. Click a slider, then use the arrow keys.
 
 # %% tags=["setup"]
 import time
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -72,7 +74,7 @@ def where_figure():
         skier.set_data([position], [loss(position)])
         tangent.set_data(near, loss(position) + slope(position) * (near - position))
         side = "to the right" if slope(position) < 0 else "to the left"
-        return f"At w = {position:.1f} the slope is {slope(position):+.2f}, so down is {side}."
+        return f"At w = {position:.1f} the slope is {slope(position):+.3f}, so down is {side}."
 
     return fig
 
@@ -92,7 +94,7 @@ where
 # %%
 def descend(w, slope, lr, num_steps):
     """Positions of gradient descent from w, (num_steps + 1,); one more axis for many w or lr."""
-    path = [np.asarray(w, dtype=float) + 0 * np.asarray(lr)]
+    path = [np.asarray(w, dtype=float) * np.ones_like(lr)]  # one skier for each learning rate
     for _ in range(num_steps):
         path.append(path[-1] - lr * slope(path[-1]))
     return np.array(path)
@@ -112,27 +114,30 @@ predict(
 )
 
 # %% [markdown]
-# Now the whole run. On the left the skier's steps; on the right **where it ends, for every learning rate at once**: the last
-# 60 of 400 positions, from the same start. One dot above a learning rate means that it settles, two that it jumps to and fro.
-# Find three things; each has a number:
+# Now the whole run. What matters besides the slope is how fast it changes, the **curvature**
+# $L''(w) = \tfrac35 w^2 - 1$: it is 1.72 at the right-hand minimum and 2.26 at the left-hand one.
 #
-# 1. at lr = 0.3, the start at which the skier first ends in the *other* valley (the hill top, 0.20);
-# 2. the learning rate from which it overshoots, jumping from side to side of the valley while it settles
-#    ($1 / \text{curvature} = 0.58$);
-# 3. the learning rate above which it never settles ($2 / \text{curvature} = 1.16$).
+# On the left of the figure are the skier's steps. On the right is **where it ends, for every learning rate at once**: the last 60 of
+# 400 positions, from the same start. One dot above a learning rate means that it settles there, two that it jumps to and
+# fro for ever, many that it wanders, none that the numbers overflowed. Find three values before you read on:
+#
+# 1. at lr = 0.3, the start at which the skier first ends in the *other* valley;
+# 2. from start 1, the learning rate from which it jumps from side to side of the valley while it settles;
+# 3. from start 1, the learning rate above which it never settles.
 
 
 # %%
-def describe_end(path):
+def describe_end(path, loss=loss):
     """Where a run ends, in words."""
     last = path[-60:]
-    if not np.isfinite(last).all():
+    if not (np.abs(last) < 1e6).all():
         return "The numbers overflow: the skier has left the mountains."
-    places = np.unique(np.round(last, 3))
-    if len(places) == 1:
-        return f"It settles at w = {places[0]:.2f}, where the loss is {loss(places[0]):.2f}."
+    places = np.unique(np.round(last, 2))
+    if np.ptp(last) < 0.02:
+        return f"It settles at w = {last[-1]:.2f}, where the loss is {loss(last[-1]):.2f}."
     if len(places) <= 8:
-        return f"It never settles: it visits {len(places)} places in turn, {', '.join(f'{p:.2f}' for p in places)}."
+        listed = ", ".join(f"{place:.2f}" for place in places)
+        return f"It never settles: it visits {len(places)} places in turn, {listed}."
     return f"It never settles: it wanders between {places.min():.2f} and {places.max():.2f}."
 
 
@@ -144,9 +149,7 @@ def run_figure():
     left, right = fig.subplots(1, 2)
     left.plot(w, loss(w), color="black")
     left.set(xlabel="weight w", ylabel="loss L(w)", ylim=(-0.6, 3.2))
-    right.set(
-        xlabel="learning rate lr", ylabel="where it ends, w", xlim=(0.02, 2.0), ylim=(-4, 4)
-    )
+    right.set(xlabel="learning rate lr", ylabel="where it ends, w", xlim=(0.02, 2.0), ylim=(-4, 4))
     all_lrs = np.linspace(0.02, 2.0, 300)
     steps, ends, here = fig.animate(
         left.plot([], [], "o-", lw=1.2)[0],
@@ -154,9 +157,7 @@ def run_figure():
         right.axvline(0, ls="-"),
     )
 
-    @fig.control(
-        start=Slider(-3.2, 3.2, value=1.0, step=0.05), lr=Slider(0.02, 2.0, value=0.3, step=0.02)
-    )
+    @fig.control(start=Slider(-3.2, 3.2, value=1.0, step=0.05), lr=Slider(0.02, 2.0, value=0.3, step=0.02))
     def _(start, lr):
         with np.errstate(
             over="ignore", invalid="ignore"
@@ -176,15 +177,16 @@ run = run_figure()
 run
 
 # %% [markdown]
-# Why $2/\text{curvature}$? Close to a minimum $w^*$ the slope is nearly $L''(w^*)\,(w - w^*)$, so one step multiplies the
-# distance to the minimum by a fixed factor:
+# The three values are 0.20, the top of the hill; 0.58; and 1.16. The last two are $1/1.72$ and $2/1.72$. Why? Close to a
+# minimum $w^*$ the slope is nearly $L''(w^*)\,(w - w^*)$, so one step multiplies the distance to the minimum by a fixed
+# factor:
 #
 # $$w_{t+1} - w^* \approx \bigl(1 - \mathrm{lr}\,L''(w^*)\bigr)\,(w_t - w^*)$$
 #
 # The distance shrinks while that factor lies between $-1$ and $1$. Between 0 and 1 the skier slides down one side. Between
 # $-1$ and 0 it lands on the other side each time. This is a statement about the neighbourhood of the minimum: further out
-# the quartic is steeper, and lr = 1.1 from $w = 3$ throws the skier across into the other valley, where the curvature is 2.26
-# and the limit 0.89, so it settles nowhere.
+# the quartic is steeper, and lr = 1.1 from $w = 3$ throws the skier across into the left-hand valley, where the curvature is larger and
+# it cannot settle.
 
 # %% tags=["folded"]
 predict_number(
@@ -208,9 +210,9 @@ predict_number(
             "That is the curvature itself. The steeper the bowl, the smaller the step must be.",
         ),
     ],
-    because="2 / 2.26 = 0.885. There the factor 1 - lr * curvature reaches -1.",
-    then=lambda: ", ".join(
-        f"lr {lr}: {describe_end(descend(-2.0, slope, lr, 2000))}" for lr in (0.88, 0.90)
+    because="It is 2 / 2.26 = 0.885. There the factor 1 - lr * curvature reaches -1.",
+    then=lambda: " ".join(
+        f"At lr {lr}: {describe_end(descend(-2.0, slope, lr, 2000))}" for lr in (0.88, 0.90)
     ),
 )
 
@@ -221,7 +223,7 @@ predict_number(
 
 # %%
 def my_loss(w):
-    return 1 + 0.1 * w**2 + 0.3 * np.sin(5 * w)
+    return 1 + 0.1 * w**2 + 0.3 * np.sin(3 * w)
 
 
 # %% tags=["folded"]
@@ -244,14 +246,15 @@ def mountain_figure():
         own=Function("my_loss"),
     )
     def _(start, lr, own):
-        path = descend(start, slope, lr, 60)
+        path = descend(start, slope, lr, 200)
         reference.set_data(path, loss(np.clip(path, -4, 4)))
-        text = f"On the skier's mountain it ends at w = {path[-1]:.2f}."
+        text = f"The skier's mountain: {describe_end(path)}"
         with own.shown(mine, my_steps), np.errstate(all="ignore"):
             mine.set_data(w, own.on(w))
-            path = descend(start, lambda x: (own.on(x + 1e-5) - own.on(x - 1e-5)) / 2e-5, lr, 60)
-            my_steps.set_data(path, own.on(path))
-            text += f" On yours at w = {path[-1]:.2f}, where the loss is {own.on(path[-1]):.2f}."
+            path = descend(start, lambda x: (own.on(x + 1e-5) - own.on(x - 1e-5)) / 2e-5, lr, 200)
+            inside = np.where(np.abs(path) < 4, path, np.nan)
+            my_steps.set_data(inside, own.on(inside))
+            text += f" Yours: {describe_end(path, own.on)}"
         return text
 
     return fig
@@ -276,20 +279,21 @@ def sgd(w, g, state, lr):
 
 
 def momentum(w, g, state, lr, beta=0.9):
-    v = state["v"] = (
-        beta * state.get("v", 0) + g
-    )  # an average of past gradients, 1 / (1 - beta) = 10 of them
+    v = state["v"] = beta * state.get("v", 0) + g  # a fading sum: 10 times g while all agree
     return w - lr * v
 
 
 def nesterov(w, g, state, lr, beta=0.9):
     v = state["v"] = beta * state.get("v", 0) + g
-    return w - lr * (g + beta * v)  # the average as it will be after this step
+    return w - lr * (g + beta * v)  # the sum as it would be after one more gradient like this
 
 
 # %% [markdown]
-# Polyak (1964) gave the step a memory; Nesterov (1983) lets it look ahead. The next three divide by the size of past
-# gradients instead, for each weight on its own: a weight with small gradients takes larger steps.
+# Polyak (1964) gave the step a memory. Nesterov (1983) looks one step ahead: it moves by what the sum will be if the next
+# gradient is like this one, so it slows down before the bottom instead of after it. The next three divide by the size of past gradients
+# instead, for each weight on its own, so that a weight with small gradients moves as far as one with large ones. That has a
+# price: the step no longer knows how long it should be. AdaDelta takes the length of its own past steps as the measure,
+# which is why its learning rate is near 1 where the others need 0.01.
 
 
 # %%
@@ -299,15 +303,13 @@ def adagrad(w, g, state, lr, eps=1e-10):
 
 
 def rmsprop(w, g, state, lr, alpha=0.99, eps=1e-8):
-    s = state["s"] = (
-        alpha * state.get("s", 0) + (1 - alpha) * g**2
-    )  # forgets, so steps need not shrink
+    s = state["s"] = alpha * state.get("s", 0) + (1 - alpha) * g**2  # forgets, so steps need not shrink
     return w - lr * g / (np.sqrt(s) + eps)
 
 
 def adadelta(w, g, state, lr, rho=0.9, eps=1e-6):
     s = state["s"] = rho * state.get("s", 0) + (1 - rho) * g**2
-    u = state.get("u", 0)  # mean square of past steps: gives the step the units of w
+    u = state.get("u", 0)  # mean square of its own past steps
     step = np.sqrt(u + eps) / np.sqrt(s + eps) * g
     state["u"] = rho * u + (1 - rho) * step**2
     return w - lr * step
@@ -333,7 +335,7 @@ def optimize(step, grad, w, num_steps, lr):
     """Positions of an optimizer, (num_steps + 1, ...), from w of shape (...)."""
     state, path = {}, [np.asarray(w, dtype=float)]
     for _ in range(num_steps):
-        path.append(step(path[-1], grad(path[-1]), state, lr))
+        path.append(np.array(step(path[-1].copy(), grad(path[-1]), state, lr)))  # in-place rules too
     return np.array(path)
 
 
@@ -377,18 +379,18 @@ for name, (lr, make) in TORCH.items():
     ours = optimize(OPTIMIZERS[name], rosenbrock_grad, [-1.2, 1.0], 100, lr)
     theirs = torch_path(make, [-1.2, 1.0], 100)
     check.close(ours, theirs, rtol=1e-9, atol=1e-9, name=name)
-    print(
-        f"{name:9s} largest difference from torch over 100 steps: {np.abs(ours - theirs).max():.1e}"
-    )
+    print(f"{name:9s} largest difference from torch over 100 steps: {np.abs(ours - theirs).max():.1e}")
 
 # %% [markdown]
 # ## A race
 #
-# Five surfaces, in two weights so that they can be drawn. The learning rate of each runner is **its own best** of 25 tried on
-# that surface, because one learning rate for all would decide the race. Scrub through the steps; then switch to one learning
-# rate for all and see the order change.
+# Five surfaces, in two weights so that they can be drawn. The learning rate of each runner is **its own best** of 31 tried on
+# that surface for 100 steps, because one learning rate for all would decide the race. Scrub through the steps; then switch to one learning
+# rate for all and see the order change. The slider lr is that common rate, and always the rate of your own rule.
 #
-# Your own rule runs along. Change `my_optimizer`, run its cell, and it starts beside the others.
+# Your rule runs along: change `my_optimizer` in the cell below, run that cell, and it starts beside the others. Two things to
+# look for. On the narrow valley AdaGrad and RMSprop are far ahead: the valley lies along an axis, and dividing each coordinate by its
+# own size makes it round. On Rosenbrock's bent valley nobody is.
 
 # %%
 SURFACES = {  # f with lowest value 0, its gradient, start, box
@@ -413,7 +415,7 @@ SURFACES = {  # f with lowest value 0, its gradient, start, box
         [-3.6, 3.6, -2.6, 2.6],
     ),
 }
-LRS = np.logspace(-4, 1, 26)[:, None]  # (26, 1): one run of the formulas tries them all
+LRS = np.logspace(-4, 2, 31)[:, None]  # (31, 1): one run of the formulas tries them all
 
 
 def best_lr(step, surface, num_steps=100):
@@ -425,10 +427,16 @@ def best_lr(step, surface, num_steps=100):
 
 
 BEST = {
-    (name, surface): best_lr(step, surface)
-    for name, step in OPTIMIZERS.items()
-    for surface in SURFACES
+    (name, surface): best_lr(step, surface) for name, step in OPTIMIZERS.items() for surface in SURFACES
 }
+
+
+EVERYBODY = [*OPTIMIZERS, "yours"]  # in the order of their colours, the same in all figures
+
+
+def in_words(height):
+    """A loss for the readout."""
+    return "diverged" if height > 1e6 else "0" if height <= 1e-12 else f"{height:.2g}"
 
 
 # %%
@@ -441,9 +449,8 @@ def race_figure():
     # Refutes: "there is a best optimizer", and "an adaptive method needs no learning rate".
     fig = LiveFigure("The race", size=(900, 460))
     ground, losses = fig.subplots(1, 2)
-    losses.set(yscale="log", xlim=(0, 100), ylim=(1e-8, 1e4), xlabel="step", ylabel="loss")
-    runners = [*OPTIMIZERS, "yours"]
-    trails, curves = Trails(fig, ground, runners), Trails(fig, losses, runners)
+    losses.set(yscale="log", xlim=(0, 104), ylim=(1e-8, 1e4), xlabel="step", ylabel="loss")
+    trails, curves = Trails(fig, ground, EVERYBODY), Trails(fig, losses, EVERYBODY)
     fig.figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     drawn = {"surface": None, "contours": None, "key": None, "paths": {}}
 
@@ -478,7 +485,7 @@ def race_figure():
             value=0.02,
             log=True,
             step=0.1,
-            label="lr of yours, and of all without the switch",
+            label="lr",
         ),
         own=Function("my_optimizer"),
     )
@@ -489,20 +496,28 @@ def race_figure():
             runs = paths_of(surface, each_best, lr, own)
             with own.shown(*trails.artists("yours"), *curves.artists("yours")):
                 runs["yours"] = optimize(own, grad, start, step, lr)
-            heights = {
-                name: np.maximum(f(path[: step + 1]), 1e-12) for name, path in runs.items()
-            }
+            heights = {name: np.maximum(f(path[: step + 1]), 1e-12) for name, path in runs.items()}
         for name, path in runs.items():
             trails.show(name, path[: step + 1, 0], path[: step + 1, 1])
             curves.show(name, np.arange(step + 1), heights[name])
         now = {name: np.nan_to_num(height[-1], nan=np.inf) for name, height in heights.items()}
-        return f"After {step} steps, best first: {', '.join(f'{name} {now[name]:.2g}' for name in sorted(now, key=now.get))}."
+        order = ", ".join(f"{name} {in_words(now[name])}" for name in sorted(now, key=now.get))
+        return f"After {step} steps, best first: {order}."
 
     return fig
 
 
 race = race_figure()
 race
+
+
+# %%
+def steps_to_leave(name):
+    """Steps until a runner that starts next to the ridge of the saddle is far from it."""
+    lr = 1.0 if name == "adadelta" else 0.05
+    path = optimize(OPTIMIZERS[name], SURFACES["saddle"][1], [-3.0, 1e-6], 3000, lr)
+    return int(np.argmax(np.abs(path[:, 1]) > 1))
+
 
 # %% tags=["folded"]
 predict(
@@ -514,14 +529,10 @@ predict(
         "nobody": True,
     },
     because="Each rule multiplies, averages or divides the slope along w2, and that slope is exactly 0. From w2 = 0.000001 "
-    "everybody leaves, and those that divide leave first.",
+    "everybody leaves, and the four that divide by the size of the slope leave first.",
     then=lambda: (
-        "steps until |w2| > 1 from w2 = 0.000001: "
-        + ", ".join(
-            f"{name} {int(np.argmax(np.abs(optimize(step, SURFACES['saddle'][1], [-3.0, 1e-6], 3000, 0.05)[:, 1]) > 1))}"
-            for name, step in OPTIMIZERS.items()
-            if name not in ("adagrad", "adadelta")
-        )
+        "steps until |w2| > 1 from w2 = 0.000001, at lr 0.05 (AdaDelta: 1): "
+        + ", ".join(f"{name} {steps_to_leave(name)}" for name in OPTIMIZERS)
     ),
 )
 
@@ -532,19 +543,22 @@ predict(
 #
 # ## Why the narrow valley is slow
 #
-# Near a minimum every smooth loss is a quadratic, $L(\mathbf{w}) = \tfrac12 \mathbf{w}^\top \mathbf{A}\,\mathbf{w}$. Look along
-# the eigenvectors of $\mathbf{A}$, and the weights fall apart into independent skiers $x_i$, one for each eigenvalue
-# $\lambda_i$, its curvature:
+# Near a minimum a smooth loss is a quadratic, $L(\mathbf{w}) = \tfrac12 \mathbf{w}^\top \mathbf{A}\,\mathbf{w}$, with a symmetric
+# $\mathbf{A}$. Its eigenvectors are orthogonal. Measure the weights along them, and each coordinate $x_i$ moves by itself, a
+# skier in a parabola whose curvature is the eigenvalue $\lambda_i$:
 #
 # $$x_i \leftarrow (1 - \mathrm{lr}\,\lambda_i)\, x_i$$
 #
-# One learning rate must serve all of them. The steepest allows at most $2/\lambda_{\max}$, and the flattest then crawls. What
-# counts is the **condition number** $\kappa = \lambda_{\max} / \lambda_{\min}$. With momentum each mode has a position and a
-# velocity, and one step is a 2 by 2 matrix; the mode shrinks by the size of that matrix's largest eigenvalue:
+# One learning rate must serve all of these **modes**. The steepest allows at most $2/\lambda_{\max}$, and the flattest then
+# crawls. What counts is the **condition number** $\kappa = \lambda_{\max} / \lambda_{\min}$. With momentum a mode has a position
+# $x_i$ and a velocity $v_i$, and a step is a 2 by 2 matrix:
 #
 # $$\begin{pmatrix} x_i \\ v_i \end{pmatrix} \leftarrow
 # \begin{pmatrix} 1 - \mathrm{lr}\,\lambda_i & -\mathrm{lr}\,\beta \\ \lambda_i & \beta \end{pmatrix}
 # \begin{pmatrix} x_i \\ v_i \end{pmatrix}$$
+#
+# Many steps are a high power of that matrix, and a high power is ruled by the eigenvalue of largest absolute value: in the long run the
+# mode shrinks by that factor per step. When the two eigenvalues are complex, it swings to and fro while it shrinks.
 
 
 # %%
@@ -556,6 +570,16 @@ def contraction(lam, lr, beta):
     )  # the matrix's eigenvalues solve z**2 - trace z + det = 0
     root = np.sqrt(trace**2 - 4 * det + 0j)
     return np.maximum(np.abs(trace + root), np.abs(trace - root)) / 2
+
+
+def slowest(lr, beta, kappa):
+    """Factor of the slowest mode when curvatures go from 1 / kappa to 1: it is one of the two ends."""
+    return np.maximum(contraction(1 / kappa, lr, beta), contraction(1.0, lr, beta))
+
+
+def steps_per_digit(factor):
+    """Steps until the distance is ten times smaller; infinitely many where it does not shrink."""
+    return np.log(0.1) / np.log(np.minimum(factor, 1 - 1e-12))
 
 
 def best_gd(lam_min, lam_max):
@@ -579,9 +603,7 @@ lam = np.array([1.0, 50.0])
 
 def measured_factor(lr, beta):
     """Mean factor per step over steps 80 to 280; the largest of 20 steps smooths the oscillation out."""
-    path = optimize(
-        lambda w, g, s, lr: momentum(w, g, s, lr, beta), lambda w: lam * w, [1.0, 1.0], 300, lr
-    )
+    path = optimize(lambda w, g, s, lr: momentum(w, g, s, lr, beta), lambda w: lam * w, [1.0, 1.0], 300, lr)
     return (np.abs(path[280:300]).max(0) / np.abs(path[80:100]).max(0)) ** (1 / 200)
 
 
@@ -591,10 +613,11 @@ for lr, beta in [(0.01, 0.0), (0.039, 0.0), (0.01, 0.9), (0.05, 0.6)]:
     )
 
 # %% [markdown]
-# On the left, how much of each mode is left after one step, for curvatures from the flattest (1) to the steepest ($\kappa$).
-# The slowest mode, the highest point of the curve, decides. On the right, that worst mode over all pairs of learning rate and
-# $\beta$: dark is fast, white does not converge. The star is the best pair, the cross is yours. Drive the cross to the star and
-# watch the curve: at the star it is flat, **all modes are equally slow**.
+# On the left, the factor per step for modes from the flattest, $1/\kappa$ of the steepest curvature, to the steepest. The highest
+# point of the curve, the slowest mode, decides. On the right, the steps that the slowest mode takes for one more digit, over
+# all pairs of learning rate and $\beta$: dark is fast, white does not converge. The star is the best pair, the cross is
+# yours. Drive the cross towards the star and watch the curve: close to the star it is flat, **all modes are equally slow**. The
+# star lies on the brink: a little more lr, and it diverges.
 
 
 # %% tags=["folded"]
@@ -603,16 +626,14 @@ def modes_figure():
     fig = LiveFigure("How much of each mode is left after one step", size=(900, 400))
     left, right = fig.subplots(1, 2)
     left.set(
-        xlabel="curvature of the mode (relative to the steepest)",
+        xlabel="curvature / steepest curvature",
         ylabel="factor per step",
         xscale="log",
         xlim=(1e-3, 1),
         ylim=(0, 1.5),
     )
     left.axhline(1, color="black", lw=1, ls="-")
-    right.set(
-        xlabel="lr x steepest curvature", ylabel="momentum beta", xlim=(0, 4), ylim=(-0.04, 1)
-    )
+    right.set(xlabel="lr x steepest curvature", ylabel="momentum beta", xlim=(0, 4), ylim=(-0.04, 1))
     grid_lr, grid_beta = np.meshgrid(np.linspace(0.02, 4, 90), np.linspace(0, 0.99, 60))
     plain, curve, heat, cross, star = fig.animate(
         left.plot([], [], color="0.6", ls="--")[0],
@@ -622,18 +643,17 @@ def modes_figure():
             extent=(0, 4, 0, 0.99),
             origin="lower",
             aspect="auto",
-            vmin=0.5,
-            vmax=1,
+            vmin=0.3,  # log10 of the steps
+            vmax=3.5,
             interpolation="bilinear",
             cmap=mpl.colormaps["viridis"].with_extremes(over="white"),
         ),
-        right.plot([], [], "X", ms=13, color="white", mec="black")[0],
+        right.plot([], [], "X", ms=13, color="white", mec="black", clip_on=False)[0],
         right.plot([], [], "*", ms=20, color=OKABE_ITO["orange"], mec="black")[0],
     )
-    fig.figure.colorbar(heat, ax=right, label="factor of the worst mode")
-    left.legend(
-        [curve, plain], ["with your lr and beta", "best without momentum"], loc="upper left"
-    )
+    bar = fig.figure.colorbar(heat, ax=right, ticks=[1, 2, 3], label="steps for one more digit")
+    bar.set_ticklabels(["10", "100", "1000"])
+    left.legend([curve, plain], ["with your lr and beta", "best without momentum"], loc="upper left")
 
     @fig.control(
         kappa=Slider(2, 1000, value=50, log=True, label="condition number"),
@@ -642,26 +662,18 @@ def modes_figure():
     )
     def _(kappa, lr, beta):
         lam = np.logspace(-np.log10(kappa), 0, 200)  # the steepest curvature is 1
-        worst = contraction(lam, lr, beta).max()
+        worst = slowest(lr, beta, kappa)
         alone, (star_lr, star_beta) = best_gd(1 / kappa, 1.0), best_momentum(1 / kappa, 1.0)
         curve.set_data(lam, contraction(lam, lr, beta))
         plain.set_data(lam, contraction(lam, alone, 0.0))
-        heat.set_data(
-            np.maximum(
-                contraction(1 / kappa, grid_lr, grid_beta), contraction(1.0, grid_lr, grid_beta)
-            )
-        )
+        heat.set_data(np.log10(steps_per_digit(slowest(grid_lr, grid_beta, kappa))))
         cross.set_data([lr], [beta])
         star.set_data([star_lr], [star_beta])
         best = (np.sqrt(kappa) - 1) / (np.sqrt(kappa) + 1)
-        pace = (
-            f"{np.log(0.1) / np.log(worst):.0f} steps for one more digit"
-            if worst < 1
-            else "it diverges"
-        )
+        pace = f"{np.log(0.1) / np.log(worst):.0f} steps for one more digit" if worst < 1 else "it diverges"
         return (
             f"Slowest mode: factor {worst:.3f}, {pace}. Best without momentum: {(kappa - 1) / (kappa + 1):.3f}; "
-            f"best of all, at the star: {best:.3f}, with lr {star_lr:.2f} and beta {star_beta:.2f}."
+            f"best of all, at the star: {best:.3f}, with lr just below {star_lr:.2f} and beta {star_beta:.2f}."
         )
 
     return fig
@@ -679,7 +691,7 @@ predict(
         "plain descent twice, momentum as many as before": "The factor without momentum is (k - 1) / (k + 1), close to 1 - 2 / k: "
         "four times the condition number, four times the steps.",
     },
-    because="1 - 2 / k without momentum, 1 - 2 / sqrt(k) with it. At k = 100 that is 115 steps against 11, at k = 400 it is 460 against 23.",
+    because="1 - 2 / k without momentum, 1 - 2 / sqrt(k) with it. At k = 100 that is 115 steps against 11, at k = 400 it is 461 against 23.",
     then=lambda: ", ".join(
         f"k = {k}: {np.log(0.1) / np.log((k - 1) / (k + 1)):.0f} and {np.log(0.1) / np.log((k**0.5 - 1) / (k**0.5 + 1)):.0f}"
         for k in (100, 400)
@@ -712,23 +724,27 @@ def turn_figure():
     ground, losses = fig.subplots(1, 2)
     contours(ground, valley, (-4.5, 4.5, -1.8, 1.8))
     ground.set(xlabel="along the valley", ylabel="across the valley")
-    losses.set(yscale="log", xlim=(0, 150), ylim=(1e-7, 1e2), xlabel="step", ylabel="loss")
+    losses.set(yscale="log", xlim=(0, 156), ylim=(1e-7, 1e2), xlabel="step", ylabel="loss")
     runners = {"momentum": (momentum, 0.03), "adam": (adam, 0.1), "yours": (None, 0.02)}
-    trails, curves = Trails(fig, ground, list(runners)), Trails(fig, losses, list(runners))
+    trails, curves = (
+        Trails(fig, ground, list(runners), EVERYBODY),
+        Trails(fig, losses, list(runners), EVERYBODY),
+    )
     fig.figure.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
     @fig.control(
         degrees=Slider(0, 45, value=0, step=1, label="angle in degrees"),
+        adam_lr=Slider(0.01, 10, value=0.1, log=True, label="Adam's lr"),
         own=Function("my_optimizer"),
     )
-    def _(degrees, own):
+    def _(degrees, adam_lr, own):
         words = []
         for name, (step, lr) in runners.items():
             with own.shown(*trails.artists(name), *curves.artists(name)):
-                path = turned_path(step or own, degrees, lr)
+                path = turned_path(step or own, degrees, adam_lr if name == "adam" else lr)
                 trails.show(name, path[:, 0], path[:, 1])
                 curves.show(name, np.arange(len(path)), np.maximum(valley(path), 1e-12))
-                words.append(f"{name} {valley(path)[100]:.1e}")
+                words.append(f"{name} {in_words(valley(path)[100])}")
         return f"Turned by {degrees:.0f} degrees, loss after 100 steps: {', '.join(words)}."
 
     return fig
@@ -738,11 +754,15 @@ turn = turn_figure()
 turn
 
 # %% [markdown]
-# Straight, Adam keeps up with momentum; at 45 degrees its loss after 100 steps is 2000 times larger. Both coordinates then see the
-# same large gradients, so dividing each by its own size changes nothing, and what is left is a step too small for the
-# flat direction. Momentum's curve does not move by a pixel. (Beyond 45 degrees the two axes swap roles and all repeats.) Why do people use Adam then? Because the coordinates of a net are not turned at random: the weights of one
-# layer, or the embedding of a rare word, share their scale. That is also where AdaGrad came from: sparse features, each with
-# its own frequency.
+# With its learning rate at 0.1, Adam's loss after 100 steps is 0.00045 when the valley is straight and 1.06 at 45 degrees. Both
+# coordinates then see the same large gradients, so dividing each by its own size makes nothing rounder. Momentum's curve does not move
+# by a pixel. Now raise Adam's learning rate to 0.5 at 45 degrees: it is quick again. So the angle does not put the minimum out of
+# Adam's reach on this easy surface. It changes **which learning rate works**, and nobody tells you the angle. (Beyond 45
+# degrees the two axes swap roles and all repeats.)
+#
+# Why do people use Adam then? Because the coordinates of a net are not turned at random: the weights of one layer, or the
+# embedding of a rare word, share their scale. That is also where AdaGrad came from: sparse features, each with its own
+# frequency.
 #
 # ## Many examples: the noise of a mini-batch
 #
@@ -751,7 +771,8 @@ turn
 # a noisy gradient, right on average, with a variance of $\sigma^2 / B$. An **epoch** is one pass through all examples, so it
 # holds $N / B$ steps: a step is not an epoch.
 #
-# Take the simplest loss that has examples, $L_i(w) = \tfrac12 (w - x_i)^2$. Its minimum is the mean of the $x_i$, its curvature 1.
+# Take the simplest loss that has examples, $L_i(w) = \tfrac12 (w - x_i)^2$. Its minimum is the mean of the $x_i$, and its
+# curvature is 1.
 
 # %% tags=["folded"]
 predict(
@@ -766,18 +787,22 @@ predict(
 )
 
 # %% [markdown]
-# Two hundred skiers start together, each with its own examples. The thick line is their mean loss above the minimum, the thin
-# one is one of them. The dotted line is the floor from the formula below. Find out what halves it: half the learning rate,
-# or twice the batch? And what removes it?
+# Where do pull and push balance? Write $w$ for the distance to the minimum. A step is $w \leftarrow (1 - \mathrm{lr})\,w -
+# \mathrm{lr}\,\varepsilon$ with noise of variance $\sigma^2 / B$, so the mean square goes to $(1 - \mathrm{lr})^2\,
+# \overline{w^2} + \mathrm{lr}^2 \sigma^2 / B$. At rest both sides are equal, and the loss $\tfrac12 \overline{w^2}$ is
+#
+# $$\text{floor} = \frac{\mathrm{lr}\;\sigma^2 / B}{2\,(2 - \mathrm{lr})} \approx \frac{\mathrm{lr}\;\sigma^2}{4 B}
+# \quad\text{for small lr}$$
+#
+# Two hundred skiers start together, each with its own examples. The thick line is their mean loss, the thin one is one of them,
+# the dotted one is the formula. Find out what halves the floor: half the learning rate, or twice the batch? And what makes it sink for
+# ever? Your own schedule, `my_schedule`, runs along.
 
 
 # %%
 def noise_floor(lr, batch, variance):
-    """Mean loss above the minimum that constant steps end at: curvature 1, gradient noise of variance / batch.
-
-    A step gives E[w^2] <- (1 - lr)^2 E[w^2] + lr^2 variance / batch; at rest both sides are equal.
-    """
-    return lr * variance / batch / (2 - lr) / 2
+    """Mean loss above the minimum where constant steps end: curvature 1, noise variance / batch."""
+    return lr * variance / batch / (2 * (2 - lr))
 
 
 SCHEDULES = {  # factor on the learning rate at step t of T
@@ -813,10 +838,10 @@ def noise_figure():
     fig = LiveFigure(
         "The floor that noise leaves",
         xlabel="step",
-        ylabel="mean loss above the minimum",
+        ylabel="loss above the minimum",
         size=(700, 420),
     )
-    fig.ax.set(yscale="log", xlim=(0, 400), ylim=(1e-6, 20))
+    fig.ax.set(yscale="log", xlim=(0, 400), ylim=(3e-10, 50))
     one, mean, mine, floor = fig.animate(
         fig.ax.plot([], [], color="0.75", lw=1, ls="-", label="one skier")[0],
         fig.ax.plot([], [], lw=3, label="mean of 200")[0],
@@ -827,7 +852,7 @@ def noise_figure():
 
     @fig.control(
         lr=Slider(0.01, 1.0, value=0.2, log=True),
-        batch=Choice({"1 example": 1, "4": 4, "32": 32, "256": 256, "all": np.inf}),
+        batch=Choice({"1 example": 1, "2": 2, "4": 4, "32": 32, "256": 256, "all": np.inf}),
         schedule=Choice(SCHEDULES),
         own=Function("my_schedule"),
     )
@@ -856,11 +881,15 @@ noise = noise_figure()
 noise
 
 # %% [markdown]
-# For small learning rates only the ratio lr / B matters: half the step or twice the batch, the floor is the same. Goyal et al. (2017)
-# used that to train ResNet-50 on ImageNet with batches of 8192 in one hour, at the accuracy of batches of 256: they
-# multiplied the learning rate by the same 32, with a warm-up. And a schedule whose steps shrink removes the floor: Robbins
-# and Monro (1951) showed which ones do, $\sum_t \mathrm{lr}_t = \infty$ (far enough) with
-# $\sum_t \mathrm{lr}_t^2 < \infty$ (quiet enough), such as $1/t$.
+# For small learning rates only the ratio lr / B matters: half the step or twice the batch, the floor is the same. (With another
+# curvature $c$ write $2 - \mathrm{lr}\,c$ for $2 - \mathrm{lr}$: for small lr nothing changes.) Goyal et al. (2017) used this to train
+# ResNet-50 on ImageNet with batches of 8192 in one hour, at the accuracy of batches of 256: they multiplied the learning rate
+# by the same 32, after a warm-up.
+#
+# A schedule lowers the floor together with the steps. Robbins and Monro (1951) showed which schedules end at the minimum:
+# $\sum_t \mathrm{lr}_t = \infty$, so that it can come from anywhere, and $\sum_t \mathrm{lr}_t^2 < \infty$, so that the noise dies out. $1/t$ is
+# one. Halving and cosine are not, for they add up to a finite distance; they are used all the same, because training ends after a
+# number of steps that is known before.
 #
 # ## The real run
 #
@@ -898,13 +927,9 @@ x_train, x_val, x_test = (
 )
 
 W = torch.zeros(65, 10, dtype=torch.float64, requires_grad=True)
-reference = torch.nn.functional.cross_entropy(
-    torch.tensor(x_train) @ W, torch.tensor(digits.y_train)
-)
+reference = torch.nn.functional.cross_entropy(torch.tensor(x_train) @ W, torch.tensor(digits.y_train))
 reference.backward()
-check.close(
-    cross_entropy(np.zeros((65, 10)), x_train, digits.y_train), reference.item(), name="loss"
-)
+check.close(cross_entropy(np.zeros((65, 10)), x_train, digits.y_train), reference.item(), name="loss")
 check.close(
     cross_entropy_grad(np.zeros((65, 10)), x_train, digits.y_train),
     W.grad.numpy(),
@@ -913,14 +938,12 @@ check.close(
 print(f"loss before training {reference.item():.3f} = log 10; loss and gradient equal torch's")
 
 # %% [markdown]
-# Three runs over the same 20 epochs: one example at a time, batches of 32, all at once. Each has its own best learning rate of
-# those that we tried (0.03, 0.3 and 2). Watch the curves grow.
+# Three runs over the same 20 epochs: one example at a time, batches of 32, all at once. First each gets the learning rate, of
+# four, that gives it the lowest **validation** loss. Then watch the curves grow.
 
 
 # %%
-def train(
-    W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch, loss, seconds: None
-):
+def train(W, x, y, batch, lr, num_epochs, rng, step=sgd, each_epoch=lambda epoch, loss, seconds: None):
     """Mini-batch training, a fresh shuffle for each epoch. Returns the weights."""
     state, seconds = {}, 0.0
     each_epoch(0, cross_entropy(W, x, y), seconds)
@@ -937,11 +960,11 @@ def train(
 
 # %%
 N, EPOCHS = len(x_train), 20
-BATCHES = {"1 example": (1, 0.03), "32 examples": (32, 0.3), f"all {N}": (N, 2.0)}
+BATCHES = {"1 example": 1, "32 examples": 32, f"all {N}": N}
 history = {name: [] for name in BATCHES}  # (epoch, loss, seconds, steps)
 AXES = {
     "epochs": (0, "epochs", EPOCHS),
-    "steps": (3, "steps", 4000),
+    "steps": (3, "steps", None),
     "seconds": (2, "seconds of computing", None),
 }
 
@@ -959,10 +982,7 @@ def fit_figure():
         zip(
             BATCHES,
             fig.animate(
-                *[
-                    fig.ax.plot([], [], marker=m, label=n)[0]
-                    for n, m in zip(BATCHES, "os^", strict=True)
-                ]
+                *[fig.ax.plot([], [], marker=m, label=n)[0] for n, m in zip(BATCHES, "os^", strict=True)]
             ),
             strict=True,
         )
@@ -972,8 +992,16 @@ def fit_figure():
     @fig.control(against=Choice(AXES))
     def _(against):
         column, label, end = against
-        longest = max((row[column] for rows in history.values() for row in rows), default=0)
-        fig.ax.set(xlabel=label, xlim=(0, end or max(longest, 0.05)))
+        seen = [row[column] for rows in history.values() for row in rows if row[column] > 0]
+        ends = (0, end) if end else (min(seen, default=1) / 1.5, max(seen, default=1) * 1.5)
+        fig.ax.set(
+            xlabel=label,
+            xscale="linear" if end else "log",
+            xlim=ends,
+            xticks=[0, 5, 10, 15, 20] if end else [],
+        )
+        if not end:
+            fig.ax.xaxis.set_major_locator(mpl.ticker.LogLocator())
         for name, rows in history.items():
             table = np.array(rows).reshape(-1, 4)
             lines[name].set_data(table[:, column], table[:, 1])
@@ -990,41 +1018,45 @@ def fit_figure():
 fit = fit_figure()
 display(fit, display_id="batch sizes")
 
+
+def run_batches(name, lr, each_epoch=lambda *row: None):
+    """Twenty epochs with the batch size of this name; returns the weights and the validation loss."""
+    rng = np.random.default_rng(1)
+    W = train(
+        np.zeros((65, 10)), x_train, digits.y_train, BATCHES[name], lr, EPOCHS, rng, each_epoch=each_epoch
+    )
+    return W, cross_entropy(W, x_val, digits.y_val)
+
+
 weights = {}
 for name in progress(list(BATCHES), "training"):
-    batch, lr = BATCHES[name]
+    lr = min((0.1, 0.3, 1.0, 3.0), key=lambda lr, name=name: run_batches(name, lr)[1])
 
-    def record(epoch, loss, seconds, name=name, batch=batch):
-        history[name].append((epoch, loss, seconds, epoch * -(-N // batch)))
+    def record(epoch, loss, seconds, name=name):
+        history[name].append((epoch, loss, seconds, epoch * -(-N // BATCHES[name])))
         fit.update()
 
-    weights[name] = train(
-        np.zeros((65, 10)),
-        x_train,
-        digits.y_train,
-        batch,
-        lr,
-        EPOCHS,
-        np.random.default_rng(1),
-        each_epoch=record,
-    )
+    weights[name], val_loss = run_batches(name, lr, record)
     print(
-        f"batch of {name:12s} validation accuracy {np.mean((x_val @ weights[name]).argmax(1) == digits.y_val):.3f}"
+        f"batches of {name:12s} lr {lr}, training loss {history[name][-1][1]:.3f}, validation loss {val_loss:.3f}"
     )
-
-update_display(fit, display_id="batch sizes")  # the picture for readers without a kernel
 
 update_display(fit, display_id="batch sizes")  # the picture for readers without a kernel
 
 # %% [markdown]
-# Go back to the figure and switch from epochs to steps and to seconds. Against **epochs** small batches win: they take 1258 steps
-# where the full batch takes one. Against **steps** the full batch wins, for its gradient is the best. Against **seconds**, the
-# only axis that you pay for, batches of 32 are down to 0.3 before the other two: one step with 32 examples costs little more
-# than with one, because the processor multiplies matrices faster than vectors.
+# Go back to the figure and switch from epochs to steps and to seconds.
 #
-# Now drive it yourself. Play, and move the learning rate **while it trains**. On the right are the ten columns of the weights as
-# pictures, one for each digit: blue pixels speak for it, red ones against it. Three things to try: raise lr until the loss
-# jumps, and bring it back; find the lr at which batches of 1 stop improving, then lower it; put your own optimizer in.
+# - Against **epochs** small batches win: one epoch is 1258 steps for the first run, 40 for the second, one for the third.
+# - Against **steps** the curves nearly continue one another: the gradient of 32 examples is almost as good a direction as that of
+#   1258, at a fortieth of the work.
+# - Against **seconds**, the only axis that you pay for, 32 is the first down to 0.1. A step with 32 examples costs about
+#   three times as much as one with a single example, not 32 times: processors multiply matrices faster than vectors.
+#
+# Now drive it yourself. Play, and move the learning rate **while it trains**; one press of Step is ten steps. On the right are the
+# ten columns of the weights as pictures, digits 0 to 4 above, 5 to 9 below: blue pixels speak for the digit, red ones
+# against it. Three things to try. Raise lr to 30 until the loss jumps, and bring it back: nothing is lost, and it may end
+# lower than the careful run, because large steps get far along the flat directions. That is what schedules live on. Take batches
+# of 1, find the lr at which the loss stops falling, and lower it. Put your own optimizer in.
 
 
 # %% tags=["folded"]
@@ -1032,8 +1064,8 @@ def drive_figure():
     # Refutes: "the learning rate is chosen once, before training", and "a run that has blown up is lost".
     fig = LiveFigure("Drive it yourself", size=(900, 400))
     left, right = fig.subplots(1, 2, width_ratios=[3, 2])
-    left.set(yscale="log", xlim=(0, 3000), ylim=(0.02, 30), xlabel="step", ylabel="training loss")
-    right.set(xticks=[], yticks=[], title="weights of the digits 0 to 9")
+    left.set(yscale="log", xlim=(0, 3000), ylim=(0.01, 300), xlabel="step", ylabel="training loss")
+    right.set(xticks=[], yticks=[], title="weights of 0 to 4, 5 to 9")
     right.spines[:].set_visible(False)
     (curve,) = left.plot([], [])
     templates = right.imshow(np.zeros((18, 45)), cmap="RdBu", vmin=-1, vmax=1)
@@ -1068,14 +1100,12 @@ def drive_figure():
         if state["step"] >= 3000:
             raise StopIteration
 
-    fig.loop(start, tick, speed=2)
+    fig.loop(start, tick, speed=1)
 
     @fig.control(
         lr=Slider(1e-3, 30, value=0.3, log=True),
         batch=Choice({"32": 32, "1": 1, "256": 256}, label="batch"),
-        rule=Choice(
-            {"sgd": sgd, "momentum": momentum, "adam": adam, "my_optimizer": None}, label="rule"
-        ),
+        rule=Choice({"sgd": sgd, "momentum": momentum, "adam": adam, "my_optimizer": None}, label="rule"),
         own=Function("my_optimizer"),
     )
     def _(state, lr, batch, rule, own):
@@ -1083,9 +1113,7 @@ def drive_figure():
         curve.set_data(steps, losses)
         W = np.nan_to_num(state["W"][:64]).T.reshape(2, 5, 8, 8)  # bias left out
         tiles = np.pad(W, ((0, 0), (0, 0), (0, 1), (0, 1)))
-        templates.set_data(
-            tiles.transpose(0, 2, 1, 3).reshape(18, 45) / max(np.abs(W).max(), 1e-9)
-        )
+        templates.set_data(tiles.transpose(0, 2, 1, 3).reshape(18, 45) / max(np.abs(W).max(), 1e-9))
         named = "your rule" if rule is None else rule.__name__
         now = f"loss {losses[-1]:.3f}" if len(losses) else "not started"
         return f"Step {state['step']}, {now}; the next steps: {named}, lr {lr:.3g}, batches of {batch}."
@@ -1132,9 +1160,7 @@ candidates = {
 }
 table = {}
 for name in progress(list(OPTIMIZERS), "optimizers"):
-    table[name] = tuned(
-        OPTIMIZERS[name], candidates[name] * np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
-    )
+    table[name] = tuned(OPTIMIZERS[name], candidates[name] * np.array([0.03, 0.1, 0.3, 1.0, 3.0, 10.0]))
     print(f"{name:9s} best lr {table[name][0]:7.4f}   validation loss {table[name][1]:.3f}")
 
 # %% [markdown]
@@ -1145,11 +1171,13 @@ for name in progress(list(OPTIMIZERS), "optimizers"):
 # | Bottou and Bousquet (2008) | with much data the noisiest method is the best use of computing time | small batches win per epoch, middling ones per second |
 #
 # So do not read a ranking out of our table. What carries over is the procedure: **tune the learning rate of each before you
-# compare**, and choose on validation data. The test set is touched once, with the run that you would hand in:
+# compare**, and choose on validation data. The test set is touched once, with that of our three runs whose validation loss is lowest:
 
 # %%
-test_accuracy = np.mean((x_test @ weights["32 examples"]).argmax(1) == digits.y_test)
-print(f"test accuracy of the run with batches of 32: {test_accuracy:.3f} on {len(x_test)} digits")
+handed_in = min(weights, key=lambda name: cross_entropy(weights[name], x_val, digits.y_val))
+test_accuracy = np.mean((x_test @ weights[handed_in]).argmax(1) == digits.y_test)
+error = 1.96 * np.sqrt(test_accuracy * (1 - test_accuracy) / len(x_test))
+print(f"batches of {handed_in}: test accuracy {test_accuracy:.3f} ± {error:.3f} on {len(x_test)} digits")
 
 # %% [markdown]
 # ## When it breaks: a convex loss on which Adam walks the wrong way
@@ -1174,19 +1202,17 @@ def stream(step, C, lr, num_steps=600):
 def wrong_figure():
     # Refutes: "Adam always finds the minimum of a convex loss".
     fig = LiveFigure(
-        "Slopes C, -1, -1, C, ...: the best weight is -1", xlabel="step", ylabel="weight w"
+        "Slopes C, -1, -1, C, ...: who finds the best weight?", xlabel="step", ylabel="weight w"
     )
     fig.ax.set(xlim=(0, 600), ylim=(-1.15, 1.15))
     down, astray = fig.animate(
-        fig.ax.plot([], [], label="sgd")[0], fig.ax.plot([], [], label="adam")[0]
+        fig.ax.plot([], [], lw=1, label="sgd")[0], fig.ax.plot([], [], lw=1, ls="-", label="adam")[0]
     )
     fig.ax.legend(loc="center right")
 
     @fig.control(
         C=Slider(2.1, 12, value=4.0, step=0.1, label="large slope C"),
-        beta2=Choice(
-            {"0.06": 0.06, "0.5": 0.5, "0.9": 0.9, "0.999": 0.999}, label="Adam's beta2"
-        ),
+        beta2=Choice({"0.06": 0.06, "0.5": 0.5, "0.9": 0.9, "0.999": 0.999}, label="Adam's beta2"),
     )
     def _(C, beta2):
         sgd_path = stream(sgd, C, 0.5)
@@ -1203,9 +1229,9 @@ wrong = wrong_figure()
 wrong
 
 # %% [markdown]
-# Turn $\beta_2$ up to 0.999, the default, and Adam remembers the large slope long enough to go the right way here. That default is
-# part of why the failure is rare in practice; AMSGrad, from the same paper, keeps the largest $s$ seen so far and cannot
-# forget it.
+# A longer memory helps, because the large slope is still remembered when the small ones come: at C = 4 a $\beta_2$ of 0.5 is
+# enough. The closer C is to 2, the longer it must be, and at C = 2.1 even 0.999, the default, has not arrived after 600 steps.
+# AMSGrad, from the same paper, keeps the largest $s$ seen so far and so never forgets.
 #
 # ## Exercises
 #
@@ -1240,6 +1266,67 @@ limit
 
 
 # %%
+def num_steps(kappa, with_momentum):
+    """Steps for one more digit at the best setting, a float; kappa > 1, with_momentum True or False."""
+    raise NotImplementedError("replace this line")
+
+
+# %% tags=["folded"]
+@exercise("How many steps for one more digit", uses="num_steps", minutes=5, difficulty=1)
+def digits_per_step(num_steps):
+    check.close(num_steps(100.0, False), np.log(0.1) / np.log(99 / 101), name="num_steps(100, False)")
+    check.close(num_steps(100.0, True), np.log(0.1) / np.log(9 / 11), name="num_steps(100, True)")
+
+
+digits_per_step
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def num_steps(kappa, with_momentum):
+#     k = np.sqrt(kappa) if with_momentum else kappa
+#     return np.log(0.1) / np.log((k - 1) / (k + 1))
+# ```
+#
+# After n steps the factor is its n-th power, and that must be 0.1.
+# </details>
+
+
+# %%
+def lr_for_floor(floor, batch, variance):
+    """The constant lr, a float, whose noise floor is exactly this high, at curvature 1."""
+    raise NotImplementedError("replace this line")
+
+
+# %% tags=["folded"]
+@exercise("A learning rate for a wanted floor", uses="lr_for_floor", minutes=8, difficulty=2)
+def wanted_floor(lr_for_floor):
+    for floor, batch, variance in [(0.01, 1, 1.0), (0.3, 4, 2.0)]:
+        lr = lr_for_floor(floor, batch, variance)
+        check.shape(lr, (), name="lr")
+        check.close(
+            noise_floor(lr, batch, variance),
+            floor,
+            name=f"the floor of lr_for_floor({floor}, {batch}, {variance})",
+        )
+
+
+wanted_floor
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def lr_for_floor(floor, batch, variance):
+#     return 4 * floor / (variance / batch + 2 * floor)
+# ```
+#
+# Solve floor = lr v / (2 (2 - lr)) for lr, with v = variance / batch.
+# </details>
+
+
+# %%
 def clip(g, max_norm):
     """g, of any shape, shortened to a Euclidean norm of at most max_norm; g itself stays as it is."""
     raise NotImplementedError("replace this line")
@@ -1249,8 +1336,10 @@ def clip(g, max_norm):
 @exercise("Clip a gradient by its norm", uses="clip", minutes=5, difficulty=1)
 def clipping(clip):
     g = np.array([[3.0, 0.0], [0.0, 4.0]])
+    expected = g / 5
     with check.unchanged(g=g):
-        check.close(clip(g, 1.0), g / 5, name="clip(g, 1) for a g of norm 5")
+        got = clip(g, 1.0)
+    check.close(got, expected, name="clip(g, 1) for a g of norm 5")
     check.close(clip(g, 10.0), g, name="clip(g, 10) for a g of norm 5")
     check.close(clip(np.zeros(3), 1.0), np.zeros(3), name="clip of a zero gradient")
 
@@ -1270,8 +1359,8 @@ clipping
 # recurrent nets.
 # </details>
 #
-# **Find the bug.** The Adam below runs, learns, and is wrong: its first steps are much too small. Find the two things that differ
-# from the formula and mend them. `torch.optim.Adam` is the judge.
+# **Find the bug.** The Adam below runs, learns, and is wrong: it leaves the path of `torch.optim.Adam` at its first step. Find the
+# two things that differ from the formula and mend them.
 
 
 # %%
@@ -1287,8 +1376,8 @@ def mended_adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
 def bugs(mended_adam):
     theirs = torch_path(lambda p: torch.optim.Adam(p, lr=0.1), [-1.2, 1.0], 50)
     ours = optimize(mended_adam, rosenbrock_grad, [-1.2, 1.0], 50, 0.1)
-    check.close(ours[1], theirs[1], rtol=1e-7, name="the weights after the first step")
-    check.close(ours[2], theirs[2], rtol=1e-7, name="the weights after the second step")
+    check.close(ours[1], theirs[1], rtol=1e-7, name="w after one step")
+    check.close(ours[2], theirs[2], rtol=1e-7, name="w after two steps")
     check.close(ours, theirs, rtol=1e-7, atol=1e-7, name="the path over 50 steps")
 
 
@@ -1305,14 +1394,14 @@ bugs
 #     return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 # ```
 #
-# The square had become an absolute value, and the first average was not divided by $1 - \beta_1^t$, so the first step was
-# ten times too small.
+# The square had become an absolute value, and the first average was not divided by $1 - \beta_1^t$. Mend the square alone, and
+# the first step is ten times too small.
 # </details>
 
 
 # %%
 def fast(w, g, state, lr):
-    """Your rule: reach a loss below 1e-4 on Rosenbrock's valley within 300 steps, at the lr of your choice."""
+    """Your rule: a loss below 1e-8 on Rosenbrock's valley within 300 steps, wherever the valley lies."""
     raise NotImplementedError("replace this line")
 
 
@@ -1322,14 +1411,16 @@ my_lr = 0.001
 # %% tags=["folded"]
 @exercise("Beat the valley", uses="fast", minutes=45, difficulty=3)
 def valley_race(fast):
-    path = optimize(fast, rosenbrock_grad, [-1.2, 1.0], 300, my_lr)
-    check.shape(path, (301, 2), name="the path")
-    best = float(np.nanmin(rosenbrock(path)))
-    if not best < 1e-4:
-        raise check.CheckError(
-            "value",
-            f"the lowest loss of your 300 steps is {best:.2g}; sgd at its best reaches about 0.1",
-        )
+    for shift in (np.zeros(2), np.array([0.37, -0.21])):
+        moved = partial(lambda c, w: rosenbrock_grad(w - c), shift)
+        path = optimize(fast, moved, np.array([-1.2, 1.0]) + shift, 300, my_lr)
+        check.shape(path, (301, 2), name="the path")
+        best = float(np.nanmin(rosenbrock(path - shift)))
+        if not best < 1e-8:
+            raise check.CheckError(
+                "value",
+                f"the lowest loss of your 300 steps is {best:.2g}; sgd at its best reaches 0.08, momentum 1e-5",
+            )
 
 
 valley_race
@@ -1357,8 +1448,9 @@ valley_race
 # 1. The gradient is local: it tells which way is down here, and nothing about the next valley.
 # 2. Constant steps settle only below 2 / (largest curvature), and the flattest direction then sets the time: $\kappa$ steps
 #    without momentum, $\sqrt\kappa$ with it.
-# 3. Momentum averages the direction. AdaGrad, RMSprop, AdaDelta and Adam scale each coordinate, so they depend on how the axes lie.
-# 4. Mini-batches leave a floor of about lr · variance / 4B. Shrink the steps, or enlarge the batch, and it goes.
+# 3. Momentum adds up the direction. AdaGrad, RMSprop, AdaDelta and Adam scale each coordinate, so the learning rate that works depends on how
+#    the axes lie.
+# 4. Mini-batches leave a floor of about lr · variance / 4B. Shrink the steps, or enlarge the batch, and it sinks.
 # 5. Nobody wins everywhere. Tune the learning rate of each before you compare, on validation data.
 #
 # **Homework 1** asks for momentum, RMSprop and Adam, and for a training loop with shuffling and early stopping.
@@ -1376,6 +1468,6 @@ valley_race
 # Bengio and Courville (2016), *Deep Learning*, chapters 4 and 8.
 #
 # Goh (2017), [Why Momentum Really Works](https://distill.pub/2017/momentum) (Distill), is the best treatment of momentum that
-# we know, and our section on modes follows it. What its reader cannot do, and you just did: race a rule of your own (The
-# race), turn the surface under Adam (Turn the same valley), and measure the floor of mini-batches under your own schedule (The floor that
+# we know, and our section on modes follows it. What a reader of this notebook can do besides: race a rule of their own (The
+# race), turn the surface under Adam (Turn the same valley), and measure the floor of mini-batches under their own schedule (The floor that
 # noise leaves).

@@ -62,7 +62,7 @@ class Exercise:
         except NotImplementedError:
             self._tell("open", f"{self.uses}() still raises NotImplementedError: replace that line, and run its cell again.")
         except CheckError as error:
-            self._tell("failed", f"{KINDS[error.kind]} {str(error)[:1].upper()}{str(error)[1:]}.")
+            self._tell("failed", f"{KINDS[error.kind]} Found: {error}.")
         except Exception as error:  # the reader's code may fail in every way
             self._tell("failed", f"It raises. {describe(error)}")
         else:

@@ -81,6 +81,10 @@ class Slider(Control):
         span = math.log10(self.max / self.min) if self.log else self.max - self.min
         self.step = span / 100 if self.step is None else self.step
         _finite(step=self.step)
+        if self.log and self.value > self.min and self.step > 0:
+            # The front end moves in whole steps from min: fit them so that the first value is one of them.
+            decades = math.log10(self.value / self.min)
+            self.step = decades / max(1, round(decades / self.step))
         if self.step <= 0:
             raise FigureError(f"step must be positive, got {self.step}")
         if self.format is None:
@@ -310,9 +314,12 @@ class ReadersFunction:
         if self.function is None:
             raise NotThereError(f"There is no function {self.name!r} yet: run the cell that defines it.")
         try:
-            return self.function(*args, **kwargs)
+            got = self.function(*args, **kwargs)
         except Exception as error:
             raise ReadersError(f"{self.name}: {describe(error)}") from error
+        if got is None:
+            raise ReadersError(f"{self.name}() returned None: is its return statement missing?")
+        return got
 
     def on(self, x: np.ndarray, *args) -> np.ndarray:
         """The reader's function on an array, checked: one real number for each of x's.
@@ -325,8 +332,6 @@ class ReadersFunction:
             values = np.asarray(got, dtype=float)
         except (TypeError, ValueError):
             raise TypeError(f"must return numbers, got {type(got).__name__}: {_shortened(got)}") from None
-        if got is None:
-            raise TypeError("returned None: is a return statement missing?")
         if values.shape != np.shape(x):
             raise ValueError(f"must return one value for each x, shape {np.shape(x)}, got shape {values.shape}")
         return values

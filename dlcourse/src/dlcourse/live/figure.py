@@ -268,9 +268,9 @@ class LiveFigure:
     def _show_words(self) -> None:
         # role=status is announced when the reader pauses, role=alert at once.
         self._words.value = f'<div role="status" aria-live="polite" class="course-readout" style="line-height:1.4">{html.escape(self.readout)}</div>'
-        style = f"{ON_WHITE};color:#B00020;font-weight:600" if self.failed else "font-style:italic"
-        # tests look for course-error: a note about the reader's own function is none
-        kind = "course-note course-error" if self.failed and self.note in self.errors else "course-note"
+        broken = self.failed and self.note in self.errors  # a note about the reader's own function is no error of ours
+        style = f"{ON_WHITE};color:#B00020;font-weight:600" if broken else "font-style:italic"
+        kind = "course-note course-error" if broken else "course-note"
         note = (
             f'<div role="alert" class="{kind}" style="line-height:1.4;{style}">{html.escape(self.note)}</div>'
             if self.note

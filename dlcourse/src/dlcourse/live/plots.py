@@ -47,12 +47,15 @@ class Trails:
     """Lines with a marker at their heads, one for each name.
 
     Args:
-        names: what the lines are called in the legend, at most eight.
+        names: what the lines are called in the legend.
+        among: all names of the lecture, at most eight, so that each looks the same in every figure; names unless given.
     """
 
-    def __init__(self, fig: "LiveFigure", ax: "Axes", names: Sequence[str]):
+    def __init__(self, fig: "LiveFigure", ax: "Axes", names: Sequence[str], among: Sequence[str] | None = None):
         self.lines, self.heads = {}, {}
-        for name, (colour, style, marker) in zip(names, LOOKS, strict=False):
+        looks = dict(zip(among or names, LOOKS, strict=False))
+        for name in names:
+            colour, style, marker = looks[name]
             wide = 4.0 if colour == "yellow" else 2.2
             (self.lines[name],) = ax.plot([], [], color=OKABE_ITO[colour], linestyle=style, linewidth=wide, label=name)
             (self.heads[name],) = ax.plot(
