@@ -1003,7 +1003,7 @@ def fit_figure():
         if not end:
             fig.ax.xaxis.set_major_locator(mpl.ticker.LogLocator())
         for name, rows in history.items():
-            table = np.array(rows).reshape(-1, 4)
+            table = np.array(rows).reshape(-1, 4)[0 if end else 1 :]  # a log axis has no zero
             lines[name].set_data(table[:, column], table[:, 1])
         done = [
             f"{name} {rows[-1][1]:.3f} after {rows[-1][column]:.3g}"
@@ -1046,7 +1046,8 @@ update_display(fit, display_id="batch sizes")  # the picture for readers without
 # %% [markdown]
 # Go back to the figure and switch from epochs to steps and to seconds.
 #
-# - Against **epochs** small batches win: one epoch is 1258 steps for the first run, 40 for the second, one for the third.
+# - Against **epochs** small batches win: one epoch is 1258 steps for the first run, 40 for the second, one for the third. They also
+#   jitter: at these learning rates the noise of the batches is in the picture.
 # - Against **steps** the curves nearly continue one another: the gradient of 32 examples is almost as good a direction as that of
 #   1258, at a fortieth of the work.
 # - Against **seconds**, the only axis that you pay for, 32 is the first down to 0.1. A step with 32 examples costs about
