@@ -84,7 +84,8 @@ def read_lectures(settings: Settings) -> list[Lecture]:
     """
     source = settings.lectures / "src"
     for path in sorted(source.rglob("*")):
-        if path.is_file() and (path.parent != source or path.suffix != ".py") and not HIDDEN_FOLDERS & set(path.parts):
+        known = path.parent == source and (path.suffix == ".py" or path.name == "ruff.toml")
+        if path.is_file() and not known and not HIDDEN_FOLDERS & set(path.parts):
             raise SourceError(path, 1, "only NN_topic.py belongs in lectures/src; pictures go to lectures/figures")
     lectures = [read_lecture(path) for path in sorted(source.glob("*.py"))]
     for before, after in itertools.pairwise(lectures):
