@@ -6,6 +6,7 @@ the environment was made from.
 
 import argparse
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -140,6 +142,19 @@ def explain(log: str) -> str:
     return "pip failed; the lines above are its last."
 
 
+def follow(pip: subprocess.Popen, said: list[str], kept: TextIO) -> None:
+    """Show what pip fetches, and keep all that it says."""
+    for line in pip.stdout:
+        said.append(line)
+        kept.write(line)
+        if re.match(r"\s*Downloading nvidia_", line) and CUDA_NOTE not in said:
+            print(CUDA_NOTE, flush=True)
+            said.append(CUDA_NOTE)
+        shown = re.match(r"\s*(Downloading \S+ \(\S+ [MG]B\)|Installing collected packages)", line)
+        if shown:
+            print(f"  {shown.group(1)}", flush=True)
+
+
 def pip_install(*args: str, venv: Path = VENV, log: Path = LOG) -> None:
     """Run pip in the environment, show what it fetches, keep all that it says in the log."""
     command = [
@@ -158,15 +173,11 @@ def pip_install(*args: str, venv: Path = VENV, log: Path = LOG) -> None:
     with log.open("a") as kept:
         kept.write(f"$ {' '.join(command)}\n")
         pip = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        for line in pip.stdout:
-            said.append(line)
-            kept.write(line)
-            if re.match(r"\s*Downloading nvidia_", line) and CUDA_NOTE not in said:
-                print(CUDA_NOTE, flush=True)
-                said.append(CUDA_NOTE)
-            shown = re.match(r"\s*(Downloading \S+ \(\S+ [MG]B\)|Installing collected packages)", line)
-            if shown:
-                print(f"  {shown.group(1)}", flush=True)
+        try:
+            follow(pip, said, kept)
+        except BaseException:  # Ctrl-C, or a disk too full for the log: pip must not go on alone
+            pip.kill()
+            raise
     failed = pip.wait() != 0
     if not (failed and NO_SPACE.search("".join(said))):
         (venv / INSTALLING.name).unlink()  # pip ended by itself, and cleans up after itself
@@ -236,6 +247,11 @@ def main() -> int:
         write_constraints() if parser.parse_args().constraints else set_up()
     except SetupError as error:
         print(f"\n{error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"\n{explain('No space left on device')}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again: it goes on from here.", file=sys.stderr)

@@ -12,7 +12,7 @@ from coursebuild.text import Cell, SourceError, read_source, suggestion
 NAME = re.compile(r"(?P<number>\d\d)_[a-z0-9_]+")
 FIELDS = {"title": True, "question": True, "homework": False}  # front matter: name -> required
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
-HIDDEN_FOLDERS = {".ipynb_checkpoints", "__pycache__"}
+HIDDEN_FOLDERS = {".ipynb_checkpoints", ".ruff_cache", "__pycache__"}
 SETUP = Template(
     """\
 # Run this first. It installs what is missing, and leaves alone what is there.
