@@ -159,3 +159,11 @@ def run_code(page, code: str) -> None:
         code,
     )
     page.wait_for_function(READY, timeout=60_000)
+
+
+def eventually(page, condition, timeout: float = 10) -> None:
+    """Wait until a condition holds; a busy machine needs longer than an idle one."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        page.wait_for_timeout(50)
