@@ -66,7 +66,7 @@ def drive(figure) -> dict[str, list[tuple[object, bytes, str]]]:
             widget.value = value
             if figure.run is not None:  # what steers a run is seen in its next steps
                 figure.run.reset()
-                for _ in range(3):
+                for _ in range(40):
                     figure.run.step()
             assert not figure.failed, f"{figure.title}, {name} = {value!r}: {figure.note}"
             rows.append((value, figure.picture.encode("png"), figure.readout))
