@@ -19,7 +19,7 @@ def lecture():
 def test_the_outlier_draws_the_line_of_least_squares_alone(lecture):
     figure = lecture.figures["One measurement moves"]
     figure.set(height=7.5)
-    assert "normal 3.0, Laplace 1.6" in figure.readout
+    assert "normal 3.0, Laplace 1.6, yours 1." in figure.readout
     figure.set(height=-1.5)
     assert "normal 0.6, Laplace 1.5" in figure.readout
 
