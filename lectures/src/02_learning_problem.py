@@ -569,6 +569,7 @@ predict_number(
     tolerance=0.035,
     hints=[
         (0.49, 0.52, "That is the accuracy of each. You report the luckiest of a hundred."),
+        (0.52, 0.58, "Higher: one model in 40 lies two spreads up, and you look at a hundred."),
         (
             0.7,
             1.0,

@@ -40,7 +40,6 @@ class LiveFigure:
             cell again replaces the figure.
         xlabel, ylabel: labels of `ax`, with units.
         size: width and height of the picture in pixels.
-        colours: a Matplotlib colormap or palette is the caller's; the course's style is in force while axes are made.
 
     Attributes:
         figure: the matplotlib figure. `ax` is its only axes; `subplots` makes several.
