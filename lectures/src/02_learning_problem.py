@@ -532,7 +532,7 @@ stopping = stopping_figure()
 stopping
 
 # %% [markdown]
-# The training loss falls for ever. The validation loss turns. **Early stopping** keeps the weights at the best validation loss and
+# The training loss keeps falling. The validation loss turns. **Early stopping** keeps the weights at the best validation loss and
 # gives up after `patience` checks without a better one. With patience 1 the first wiggle
 # ends the run, and the noise of mini-batches makes many.
 #

@@ -293,7 +293,7 @@ def nesterov(w, g, state, lr, beta=0.9):
 # gradient is like this one, so it slows down before the bottom instead of after it. The next three divide by the size of past gradients
 # instead, for each weight on its own, so that a weight with small gradients moves as far as one with large ones. That has a
 # price: the step no longer knows how long it should be. AdaDelta takes the length of its own past steps as the measure,
-# which is why its learning rate is near 1 where the others need 0.01.
+# which is why its learning rate is usually left at 1.
 
 
 # %%
@@ -538,8 +538,8 @@ predict(
 
 # %% [markdown]
 # In real nets the noise of the data takes the place of that 0.000001, so an exact ridge is not what stops training. What
-# saddles do cost is time: the slope around them is small. In high dimension most points of zero slope are saddles, not
-# minima (Dauphin et al., 2014).
+# saddles do cost is time: the slope around them is small. In high dimension nearly all points of zero slope and high
+# loss are saddles, not minima, as Dauphin et al. (2014) argue and measure.
 #
 # ## Why the narrow valley is slow
 #
@@ -894,7 +894,7 @@ noise
 # ## The real run
 #
 # Now handwritten digits, 1797 pictures of 8 by 8 pixels, by softmax regression: 64 weights and a bias for each of ten
-# classes. The next lecture's net has the same last layer. The loss is the cross-entropy; lecture 02 derives it, and here we
+# classes. The loss is the cross-entropy; lecture 02 derives it, and here we
 # only need that its gradient is (predicted probability − truth) times the input.
 
 # %%
