@@ -108,3 +108,26 @@ def test_raises():
         check.raises(ValueError, int, "1")
     with pytest.raises(CheckError, match="raised TypeError"):
         check.raises(ValueError, int, [])
+
+
+def test_a_known_mistake_brings_its_hint_and_others_none():
+    known = {"You summed; take the mean.": np.array([4.0]), "The sign is wrong.": np.array([-2.0])}
+    check.close(np.array([2.0]), np.array([2.0]), mistakes=known)
+    for got, hint in [(4.0, "You summed; take the mean."), (-2.0, "The sign is wrong."), (3.0, None)]:
+        with pytest.raises(check.CheckError) as caught:
+            check.close(np.array([got]), np.array([2.0]), mistakes=known)
+        assert caught.value.hint == hint
+    with pytest.raises(check.CheckError) as caught:
+        check.close(np.array([[4.0]]), np.array([2.0]), mistakes=known)
+    assert caught.value.hint is None, "another shape is another mistake"
+    assert check.CheckError("value", "no").hint is None
+
+
+def test_inputs_of_a_test_follow_its_number_and_the_graders_seed():
+    first = check.rng(5).normal(size=3)
+    assert (check.rng(5).normal(size=3) == first).all()
+    assert (check.rng(6).normal(size=3) != first).all()
+    with check.grading_seed(9):
+        other = check.rng(5).normal(size=3)
+        assert (other != first).all() and (check.rng(5).normal(size=3) == other).all()
+    assert (check.rng(5).normal(size=3) == first).all()

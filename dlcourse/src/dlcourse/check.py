@@ -4,8 +4,9 @@
 `CheckError` with one sentence that names what was expected and what came.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,34 @@ class CheckError(AssertionError):
 
     Attributes:
         kind: 'type', 'shape', 'dtype', 'finite', 'value', 'changed' or 'error'.
+        hint: what the test's author says to whoever made this mistake, where it is one that the test knows. It names no
+            input and no expected value, so that it may be shown for a hidden test too.
     """
 
-    def __init__(self, kind: str, message: str):
+    def __init__(self, kind: str, message: str, hint: str | None = None):
         super().__init__(message)
-        self.kind = kind
+        self.kind, self.hint = kind, hint
+
+
+_grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
+
+
+def rng(number: int) -> np.random.Generator:
+    """A generator for one test's inputs, from the test's own number and the seed that the grader set, if it set one.
+
+    A hidden test's number is not in the release, so its inputs cannot be computed from what students hold.
+    """
+    return np.random.default_rng([number, _grading_seed.get()])
+
+
+@contextmanager
+def grading_seed(seed: int) -> Iterator[None]:
+    """Other inputs for every test that is run inside: a fresh set for each submission."""
+    token = _grading_seed.set(seed)
+    try:
+        yield
+    finally:
+        _grading_seed.reset(token)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -75,16 +99,43 @@ def shape(got: Any, expected: tuple[int, ...], name: str = "the result") -> None
         raise CheckError("shape", f"{name} must have shape {tuple(expected)}, got {have}")
 
 
-def close(got: Any, expected: Any, rtol: float = 1e-6, atol: float = 1e-9, name: str = "the result", dtype: Any = None) -> None:
+def close(
+    got: Any,
+    expected: Any,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    name: str = "the result",
+    dtype: Any = None,
+    mistakes: Mapping[str, Any] | None = None,
+) -> None:
     """Raise unless got equals expected up to rounding: same kind of object, same shape, finite where expected is.
 
     Args:
         got, expected: arrays, tensors or numbers; nothing is broadcast.
         rtol, atol: |got - expected| <= atol + rtol |expected|, elementwise.
         dtype: the exact dtype that got must have; otherwise floats must be floats and integers integers.
+        mistakes: a hint for each wrong result that is known; the first that got equals goes into the error.
     Raises:
         CheckError: of kind 'type', 'shape', 'dtype', 'finite' or 'value', checked in this order.
     """
+    try:
+        _close(got, expected, rtol, atol, name, dtype)
+    except CheckError as error:
+        error.hint = _recognised(got, mistakes or {}, rtol, atol)
+        raise
+
+
+def _recognised(got: Any, mistakes: Mapping[str, Any], rtol: float, atol: float) -> str | None:
+    for hint, wrong in mistakes.items():
+        try:
+            _close(got, wrong, rtol, atol, "the result", None)
+        except CheckError:
+            continue
+        return hint
+    return None
+
+
+def _close(got: Any, expected: Any, rtol: float, atol: float, name: str, dtype: Any) -> None:
     same_type(got, expected, name)
     want, have = _array(expected), _array(got)
     shape(got, want.shape, name)
