@@ -100,7 +100,7 @@ changes
 # %% [markdown]
 # Three things to see. Factors along the way are **multiplied**. As the change shrinks, each factor settles at a number that belongs to
 # its edge alone: the derivative of one small step, such as $\partial\,\mathit{net} / \partial\,(wx) = 1$ or $\partial a / \partial\,\mathit{net} = a(1-a)$. And
-# whichever input you change, the last three factors are the same. This is the chain rule:
+# whichever of $w$, $x$ and $b$ you change, the last three factors are the same. This is the chain rule:
 #
 # $$\frac{\partial E}{\partial w} = \frac{\partial E}{\partial a}\,\frac{\partial a}{\partial\,\mathit{net}}\,\frac{\partial\,\mathit{net}}{\partial w}
 # = -(T - a) \cdot a(1 - a) \cdot x$$
@@ -399,7 +399,7 @@ stepper
 # ## The delta rule of the decks
 #
 # Textbooks derived this by hand for one shape of net, long before machines did it for any. The machine-learning deck of this course states the result
-# for logistic units, in the words of Rumelhart, Hinton and Williams (1986). Unit $i$ feeds hidden unit $j$, which feeds output unit $k$:
+# for logistic units, as Rumelhart, Hinton and Williams (1986) have it. Unit $i$ feeds hidden unit $j$, which feeds output unit $k$:
 #
 # $$w_{ji} \leftarrow w_{ji} + \eta\,\delta_j\,a_i \qquad
 # \delta_k = (T_k - a_k)\,\sigma'(\mathit{net}_k) \qquad
@@ -862,7 +862,7 @@ for width in (16, 64, 256, 1000):
     )
 
 # %% [markdown]
-# Three to five times, with a thousand weights and with a million. One difference for each weight would have cost a million times the loss.
+# Three to five times on our machine, with a thousand weights and with a million. One difference for each weight would have cost a million times the loss.
 #
 # ### The bill
 #
@@ -914,7 +914,7 @@ for k in (1, 2, 4, 6, 8, 16, 32, 64):
 
 # %% [markdown]
 # The gradient is the same, the memory a sixth, and each layer was computed twice. Chen et al. (2016) call it checkpointing and Griewank (1992) before them;
-# every large model is trained so. The figure shows what it means for a real size: layers of width 1024, single precision.
+# it is common for large models. The figure shows what it means for a real size: layers of width 1024, single precision.
 
 
 # %% tags=["folded"]
@@ -1119,7 +1119,7 @@ def check_engine(size, rules=BACKWARD, fit=unbroadcast):
 
 
 # %% [markdown]
-# Plant a wrong rule, and see which bar rises. Then move the point at which the check is made towards zero, and find the faults that **hide** there. The last entry is yours: write
+# Plant a wrong rule, and see which bar rises. Then move the point at which the check is made towards zero, and find the faults that **hide** there. The diamond is yours: write
 # `my_tanh_rule` any way you like. Can you write one that is wrong and passes at the first setting?
 
 
@@ -1137,7 +1137,6 @@ FAULTS = {
     "sigma: one part in a thousand": {"sigma": lambda g, y, x: (1.001 * g * y * (1 - y),)},
     "sum: divided by the count": {"sum": lambda g, y, x: (g * np.ones_like(x) / x.size,)},
     "broadcast: mean for sum": {},
-    "yours: my_tanh_rule": {},
 }
 
 
@@ -1160,6 +1159,10 @@ def fault_figure():
     )
     fig.ax.axvline(1e-6, color="black", lw=1.2, ls=":")
     bars = fig.animate(fig.ax.barh(range(len(names)), np.ones(len(names)), left=1e-13, height=0.6))
+    mine = fig.animate(
+        fig.ax.plot([], [], "D", ms=12, color=OKABE_ITO["yellow"], mec="black", label="my_tanh_rule")[0]
+    )
+    fig.ax.legend(loc="lower right")
 
     @fig.control(
         fault=Choice(list(FAULTS)),
@@ -1167,25 +1170,18 @@ def fault_figure():
         own=Function("my_tanh_rule"),
     )
     def _(fault, size, own):
-        rules = {**BACKWARD, **FAULTS[fault]}
-        text, fit = (
-            "Your rule cannot be checked.",
-            mean_for_sum if fault.startswith("broadcast") else unbroadcast,
-        )
-        mine = {**BACKWARD, "tanh": lambda g, y, x: own(g, y, x)}
-        with own.shown(*bars):
-            errors = check_engine(size, mine if fault.startswith("yours") and own else rules, fit)
-            for bar, error in zip(bars, errors.values(), strict=True):
-                bar.set_width(max(error, 1e-12))
-                bar.set_facecolor(OKABE_ITO["red"] if error > 1e-6 else OKABE_ITO["blue"])
-                bar.set_hatch("//" if error > 1e-6 else "")
-            caught = [f"{name} ({error:.0e})" for name, error in errors.items() if error > 1e-6]
-            text = f"At a point of size {size:.2f}: " + (
-                ", ".join(caught) + " above 1e-6." if caught else "nothing is above 1e-6."
-            )
-            if own and not fault.startswith("yours"):
-                own_error = check_engine(size, mine)["tanh"]
-                text += f" Your tanh rule, on its own: {own_error:.0e}."
+        fit = mean_for_sum if fault.startswith("broadcast") else unbroadcast
+        errors = check_engine(size, {**BACKWARD, **FAULTS[fault]}, fit)
+        for bar, error in zip(bars, errors.values(), strict=True):
+            bar.set_width(max(error, 1e-12))
+            bar.set_facecolor(OKABE_ITO["red"] if error > 1e-6 else OKABE_ITO["blue"])
+            bar.set_hatch("//" if error > 1e-6 else "")
+        caught = [f"{name} ({error:.0e})" for name, error in errors.items() if error > 1e-6]
+        text = f"At a point of size {size:.2f}: {', '.join(caught) or 'nothing is'} above 1e-6."
+        with own.shown(mine):
+            error = check_engine(size, {**BACKWARD, "tanh": own})["tanh"]
+            mine.set_data([max(error, 1e-12)], [names.index("tanh")])
+            text += f" Your tanh rule: {error:.0e}."
         return text
 
     return fig
@@ -1199,7 +1195,7 @@ faults
 # - The wrong `*` would pass on $x \cdot x$, whose two factors are equal. Give an operation inputs that differ. The wrong `@` is silent for square matrices
 #   alone; others raise an error. Bugs live where shapes agree by chance.
 # - One check for each operation names the culprit. A check of a whole net only says that there is one.
-# - A factor of 1.001 is caught easily in float64. In float32 it would drown.
+# - A factor of 1.001 is caught easily in float64. In float32 it would be hard to tell from noise.
 # - `my_tanh_rule` is the series of $1 - \tanh^2 x$ up to $x^4$. Near zero no check can tell it from the truth.
 #
 # ## When it breaks: a deep chain
@@ -1270,10 +1266,9 @@ def chain_figure():
         factor = (sizes[0] / sizes[-1]) ** (1 / depth)
         text = f"After {depth} layers the gradient is {sizes[0] / sizes[-1]:.1e} of what it was, a factor of {factor:.2f} a layer."
         with own.shown(mine), np.errstate(all="ignore"):
-            if own:
-                theirs = gradient_by_layer(own, gain, depth, weights, X, g)
-                mine.set_data(np.arange(depth + 1), theirs)
-                text += f" With yours {theirs[0] / theirs[-1]:.1e}."
+            theirs = gradient_by_layer(own, gain, depth, weights, X, g)
+            mine.set_data(np.arange(depth + 1), theirs)
+            text += f" With yours {theirs[0] / theirs[-1]:.1e}."
         return text
 
     return fig
@@ -1283,7 +1278,7 @@ chain = chain_figure()
 chain
 
 # %% [markdown]
-# Logistic units lose the gradient at every gain. Small weights leave a slope of at most 1/4, large ones push the units to their flat ends. For tanh a gain of 1.2
+# Logistic units lose the gradient at every gain of the slider. Small weights leave a slope of at most 1/4, large ones push the units to their flat ends. For tanh a gain of 1.2
 # holds it over 30 layers. Without any activation the gain itself is the factor, and 1.0 is a knife's edge: 0.9 and 1.1 differ by a factor of 400 after 30
 # layers. Initialisation, normalisation and shortcuts, all in lecture 07, are ways to keep this product near 1.
 #
@@ -1595,7 +1590,7 @@ max_exercise
 # At a tie there is no derivative. Sharing equally is what torch's `amax` does; `max` with indices gives all to one of them.
 # </details>
 #
-# **Find the bug.** This engine passes the check on `a * b + a` and fails on others. Find the **two** things that are wrong, and mend
+# **Find the bug.** This engine is right on `a * b` and wrong on other expressions. Find the **two** things that are wrong, and mend
 # them.
 
 

@@ -218,14 +218,29 @@ def test_every_planted_fault_is_found_and_named(lecture):
         if fault == "no fault":
             assert said == "nothing is above 1e-6."
         else:
-            culprit = "tanh" if fault.startswith("yours") else fault.split(":")[0]
-            assert said.startswith(f"{culprit} (") and "," not in said, "it alone"
+            assert said.startswith(f"{fault.split(':')[0]} (") and "," not in said, "it alone"
     for fault in ("tanh: 1 - y for 1 - y²", "*: factors not swapped", "@: g not transposed"):
         figure.set(fault=fault, size=0.0)
         assert "nothing is above" in figure.readout, "at zero it hides"
+
+
+def test_my_own_rule_is_judged(lecture):
+    figure = lecture.figures["Plant a fault"]
+
+    def error():
+        return float(re.search(r"Your tanh rule: (\S+)\.", figure.readout)[1])
+
+    figure.set(fault="no fault", size=0.0)
+    assert error() < 1e-9
+    figure.set(size=0.75)
+    assert error() > 0.1, "the series fails away from zero"
+    good = lecture.names["my_tanh_rule"]
     lecture.run("def my_tanh_rule(g, y, x):\n    return (g * (1 - y**2),)")
-    figure.set(fault="yours: my_tanh_rule", size=1.5)
-    assert "nothing is above" in figure.readout
+    assert error() < 1e-9
+    lecture.run("def my_tanh_rule(g, y, x):\n    return g * (1 - y**2)")
+    assert figure.note and figure.errors == [], "a rule that returns no tuple is told of, and the figure stands"
+    lecture.names["my_tanh_rule"] = good
+    figure.update()
 
 
 def test_a_deep_chain_loses_or_explodes(lecture):
