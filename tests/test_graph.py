@@ -61,4 +61,6 @@ def test_what_is_shown_and_what_finds_no_room():
     assert fig.picture.encode("png") != before and len(view._lines.get_segments()) == 2
     with pytest.raises(FigureError, match="room for 6 nodes and 8 edges, and this graph has 7 and 6"):
         view.show(list("abcdefg"), [[], *[[0]] * 6])
+    with pytest.raises(FigureError, match="room for 3 steps in a row, and this graph has 4"):
+        GraphView(fig, fig.figure.axes[0], columns=3).show(list("abcd"), [[], [0], [1], [2]])
     fig.close()

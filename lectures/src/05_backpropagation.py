@@ -13,7 +13,7 @@
 # 4. say what one gradient costs in time and in memory, and when forward mode is the cheaper direction;
 # 5. check a gradient by differences, choose the step for it, and find the operation whose rule is wrong.
 #
-# **You need** the chain rule, matrix products, NumPy; gradient descent as in lecture 03. **Time**: two hours and a half, and one
+# **You need** the chain rule, matrix products, NumPy; gradient descent as in lecture 03. **Time**: two hours and three quarters, and one
 # more for the exercises; all cells together run in about 20 seconds. Click a slider, then use the arrow keys.
 
 # %% tags=["setup"]
@@ -32,8 +32,8 @@ from dlcourse.progress import progress
 # %% [markdown]
 # ## A small change travels
 #
-# Lecture 03 moved weights against the slope of the loss, and took the slope for granted. Here is the smallest net there is, one
-# neuron with one input, and its error $E$ against a target $T$:
+# Lecture 03 moved weights against the slope of the loss, and took the slope for granted. Here is one neuron with one input $x$. Its net
+# input goes through a logistic function, and its output $a$ has the error $E$ against a target $T$:
 #
 # $$\mathit{net} = w x + b \qquad a = \sigma(\mathit{net}) = \frac{1}{1 + e^{-\mathit{net}}} \qquad E = \tfrac12 (T - a)^2$$
 #
@@ -76,14 +76,12 @@ def change_figure():
         start = {"w": w, "x": 2.0, "b": -0.5, "T": 1.0}
         before, after = neuron(**start), neuron(**{**start, changed: start[changed] + by})
         names, change = list(before), [after[name] - before[name] for name in before]
-        reached = [name == changed for name in names]
-        for node, above in enumerate(parents):
-            reached[node] |= any(reached[parent] for parent in above)
+        reached = [c != 0 for c in change]
         bold = [(p, node) for node, above in enumerate(parents) for p in above if reached[p]]
-        factors = {(p, node): change[node] / change[p] if change[p] else 0.0 for p, node in bold}
+        factors = {(p, node): change[node] / change[p] for p, node in bold}
         labels = [f"{name}\n{before[name]:.3f}" for name in names]
         labels = [f"{t}\n{c:+.2g}" if r else t for t, c, r in zip(labels, change, reached, strict=True)]
-        edges = {pair: f"×{factor:.3f}" for pair, factor in factors.items()}
+        edges = {pair: f"×{factor:.3f}".replace("-", "−") for pair, factor in factors.items()}
         view.show(labels, parents, ["marked" if r else "done" for r in reached], edges, bold)
         product = " × ".join(f"{factor:.3f}" for factor in factors.values())
         return (
@@ -100,7 +98,7 @@ changes
 # %% [markdown]
 # Three things to see. Factors along the way are **multiplied**. As the change shrinks, each factor settles at a number that belongs to
 # its edge alone: the derivative of one small step, such as $\partial\,\mathit{net} / \partial\,(wx) = 1$ or $\partial a / \partial\,\mathit{net} = a(1-a)$. And
-# whichever of $w$, $x$ and $b$ you change, the last three factors are the same. This is the chain rule:
+# once it has settled, whichever of $w$, $x$ and $b$ you change, the last three factors are the same. This is the chain rule:
 #
 # $$\frac{\partial E}{\partial w} = \frac{\partial E}{\partial a}\,\frac{\partial a}{\partial\,\mathit{net}}\,\frac{\partial\,\mathit{net}}{\partial w}
 # = -(T - a) \cdot a(1 - a) \cdot x$$
@@ -139,12 +137,12 @@ predict_number(
 # %% [markdown]
 # ## A machine that remembers
 #
-# The last factors are shared, so start with them. Put a 1 at the loss and go **against** the edges: each node multiplies what it received by
+# Each of those million runs would multiply the same last factors once more. So multiply them once, and first: put a 1 at the loss and go **against** the edges: each node multiplies what it received by
 # the factor of each edge and hands the product to the parent at its end. When all is done, every node holds the derivative of the loss by
 # that node. One way back, all derivatives.
 #
 # For that a machine has to remember how it computed. A `Node` is a number with a memory: which operation made it, and
-# from which parents.
+# from which parents. Inputs and weights have no parents; they are the **leaves** of the graph.
 
 
 # %%
@@ -217,18 +215,18 @@ def tanh(x):
 
 
 # %%
+def visit(node, order, seen):
+    if id(node) not in seen:
+        seen.add(id(node))
+        for parent in node.parents:
+            visit(parent, order, seen)
+        order.append(node)
+
+
 def recorded(root):
     """Every node below root, parents before children, root last."""
-    order, seen = [], set()
-
-    def visit(node):
-        if id(node) not in seen:
-            seen.add(id(node))
-            for parent in node.parents:
-                visit(parent)
-            order.append(node)
-
-    visit(root)
+    order = []
+    visit(root, order, set())
     return order
 
 
@@ -251,7 +249,8 @@ def backward(root):
 
 
 # %% [markdown]
-# That is an automatic differentiation engine in reverse mode. The neuron of the first figure, beside torch:
+# That is an automatic differentiation engine in reverse mode. (Python ends a recursion after about 1000 calls, so chains of a thousand nodes need
+# a walk without one; homework 1 asks for it.) The neuron of the first figure, beside torch:
 
 # %%
 w, x, b, T = (Node(value) for value in (1.0, 2.0, -0.5, 1.0))
@@ -267,7 +266,8 @@ for name, node, tensor in zip("wxbT", (w, x, b, T), theirs, strict=True):
     check.close(node.grad, tensor.grad.item(), rtol=1e-12, name=f"dE/d{name}")
 
 # %% [markdown]
-# Now walk through a graph, one node at a time: first the values from left to right, then the gradients, `d`, from right to left. **The
+# Now walk through a graph, one node at a time. The figure opens with all values computed, from left to right. Each further step takes one node of the
+# way back, from right to left, and writes gradients, `d`, into its parents; `turn` says when a node's turn comes. **The
 # expression is yours**: change `my_expression`, run its cell, and the figure follows. It may use `+`, `-`, `*`, `sigma` and `tanh`.
 #
 # When you are through, choose the other order: there each node hands on what it holds as soon as *anything* has arrived. Find the node that
@@ -297,7 +297,7 @@ def stepper_figure():
     orders = {"all children first": lambda root: recorded(root)[::-1], "as soon as reached": too_early}
 
     @fig.control(
-        step=Integer(0, 30, value=7),
+        step=Integer(0, 24, value=4),
         a=Slider(-2, 2, value=1.0, step=0.1),
         b=Slider(-2, 2, value=0.5, step=0.1),
         order=Choice(orders, label="order of the way back"),
@@ -319,6 +319,7 @@ def stepper_figure():
             for node in back[:num_back]:
                 send_back(node)
             going_back = step > len(made)
+            turn = {node: i + 1 for i, node in enumerate(back)}  # who speaks when on the way back
             known = [node for node in nodes if not node.parents] + made[:num_forward]
             now = (
                 back[num_back - 1]
@@ -330,7 +331,9 @@ def stepper_figure():
             names = {id(node): name for name, node in inputs.items()}
             labels, looks = [], []
             for node in nodes:
-                label = names.get(id(node), node.op)
+                label = names.get(id(node), node.op) + (
+                    f", turn {turn[node]}" if node in turn and step >= len(made) else ""
+                )
                 if any(node is other for other in known):
                     label = f"{label}\n{node.value:.3g}".strip()
                     if going_back and (node.op or id(node) in names):
@@ -354,6 +357,8 @@ def stepper_figure():
                     if now
                     else f" a = {a:.1f} and b = {b:.1f} are given."
                 )
+                if num_forward == len(made):
+                    text += f" Turns on the way back: {', '.join(node.op for node in back)}."
             elif num_back < len(back):
                 text = f"Back, {num_back} of {len(back)}. "
                 shares = (
@@ -392,27 +397,28 @@ stepper = stepper_figure()
 stepper
 
 # %% [markdown]
-# In the wrong order `u`, the `+`, hands on the share that came straight from the product. Its second share, the one that arrives through
+# In the wrong order the node `+`, which is `u` in the code, hands on the share that came straight from the product. Its second share, the one that arrives through
 # `sigma`, comes too late and is never passed to `a` and `b`. No error is raised, and the gradient is simply wrong. Nets in which every number is used once do not
 # show it.
 #
-# ## The delta rule of the decks
+# ## The delta rule
 #
-# Textbooks derived this by hand for one shape of net, long before machines did it for any. The machine-learning deck of this course states the result
-# for logistic units, as Rumelhart, Hinton and Williams (1986) have it. Unit $i$ feeds hidden unit $j$, which feeds output unit $k$:
+# This was derived by hand, for layered nets, before machines did it for any expression. The slides by Choe (2021), from which this course
+# took it, state the result for a net with one hidden layer of logistic units, as Rumelhart, Hinton and Williams (1986) have it, with
+# $\sigma'(\mathit{net}) = a(1-a)$. Unit $i$ feeds hidden unit $j$, which feeds output unit $k$:
 #
 # $$w_{ji} \leftarrow w_{ji} + \eta\,\delta_j\,a_i \qquad
 # \delta_k = (T_k - a_k)\,\sigma'(\mathit{net}_k) \qquad
 # \delta_j = \Bigl[\sum_k w_{kj}\,\delta_k\Bigr]\,\sigma'(\mathit{net}_j)$$
 #
-# What *is* δ? Two things go unsaid there, a factor and a sign. Take $E = \tfrac12 \sum_k (T_k - a_k)^2$ and define
+# What *is* δ? Two things go unsaid there, a sign and a constant. Take $E = \tfrac12 \sum_k (T_k - a_k)^2$ and define
 #
 # $$\delta = -\frac{\partial E}{\partial\,\mathit{net}}$$
 #
 # **Output unit.** $\partial E/\partial a_k = -(T_k - a_k)$, where the ½ has cancelled the 2 of the square. Times $\sigma'(\mathit{net}_k)$, and the two minus
 # signs cancel. **Hidden unit.** $a_j$ has one way to the error through each output unit, and ways are added: $-\partial E/\partial a_j = \sum_k \delta_k\,w_{kj}$.
 # Times $\sigma'(\mathit{net}_j)$. **Weight.** $\mathit{net}_j = \sum_i w_{ji} a_i$, so $-\partial E/\partial w_{ji} = \delta_j\,a_i$, and the plus sign in
-# the deck's rule is gradient *descent* all the same.
+# the rule is gradient *descent* all the same.
 
 
 # %%
@@ -421,7 +427,7 @@ def logistic(z):
 
 
 def deltas(x, W, V, T):
-    """The deck's two rules. x (I,), W (J, I), V (K, J), T (K,); returns delta of the hidden (J,) and of the output units (K,)."""
+    """The two rules. x (I,), W (J, I), V (K, J), T (K,); returns delta of the hidden (J,) and of the output units (K,)."""
     a_j = logistic(W @ x)
     a_k = logistic(V @ a_j)
     delta_k = (T - a_k) * a_k * (1 - a_k)
@@ -430,8 +436,9 @@ def deltas(x, W, V, T):
 
 
 # %% [markdown]
-# The engine knows nothing of layers. Give it the same net, every weight a node of its own, and look at what the nodes called `net` hold. NumPy multiplies
-# matrices of objects with their own `*` and `+`.
+# The engine knows nothing of layers. Give it the same net, every weight a node of its own, and look at what the nodes in `net_j` and
+# `net_k` hold. `np.frompyfunc` applies a function to each element and gives an array of objects; NumPy multiplies such matrices with the
+# objects' own `*` and `+`.
 
 # %%
 rng = np.random.default_rng(0)
@@ -457,12 +464,12 @@ check.close(-grads(W_nodes).astype(float), np.outer(delta_j, x), rtol=1e-12, nam
 # | | means | another convention |
 # | --- | --- | --- |
 # | sign | δ is **minus** the derivative of $E$ by net, so weights move by $+\eta\,\delta\,a$ | many books call $+\partial E/\partial\,\mathit{net}$ δ, and subtract |
-# | factor | $E$ has a ½ and a **sum** over outputs | torch's `mse_loss` has no ½ and a **mean**: its gradients are $-2\delta/K$ |
+# | constant | $E$ has a ½ and a **sum** over outputs | torch's `mse_loss` has no ½ and a **mean** over outputs and examples: for one example its gradients are $-2\delta/K$ |
 #
-# A factor is not an error, it is a learning rate. But a factor that nobody has stated is how two people get different results from "the same" net.
+# A constant in the error acts like another learning rate, so two people with "the same" net and the same `lr` may get different runs.
 
 # %%
-outputs = torch.tensor(V @ logistic(W @ x), requires_grad=True)  # net_k as torch's leaf
+outputs = torch.tensor(V @ logistic(W @ x), requires_grad=True)  # net_k, where torch starts to record
 torch.nn.functional.mse_loss(torch.sigmoid(outputs), torch.tensor(T)).backward()
 print("torch's gradient at net_k:", outputs.grad.numpy(), "  -2 delta / K:", -2 * delta_k / 2)
 check.close(outputs.grad.numpy(), -2 * delta_k / 2, rtol=1e-12, name="mse_loss at net_k")
@@ -496,7 +503,7 @@ def stuck_figure():
         fig.ax.plot([], [], label="squared error: (T - a) a (1 - a)")[0],
         fig.ax.plot([], [], label="cross-entropy: T - a")[0],
         fig.ax.plot([], [], "o", ms=12, color=OKABE_ITO["blue"])[0],
-        fig.ax.plot([], [], "s", ms=12, color=OKABE_ITO["red"])[0],
+        fig.ax.plot([], [], "s", ms=17, mfc="none", mew=3, color=OKABE_ITO["red"])[0],
     )
     fig.ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
@@ -553,8 +560,8 @@ Node.sum = lambda self: apply("sum", self)
 
 # %% [markdown]
 # Where does `(g @ B.T, A.T @ g)` come from? An entry $Y_{nk} = \sum_m A_{nm} B_{mk}$ uses $A_{nm}$ with the factor $B_{mk}$. The ways from $A_{nm}$ to the loss go through
-# every $k$, and ways are added: $\sum_k G_{nk} B_{mk}$, which is $(G B^\top)_{nm}$. There is also a way to check by eye: $G B^\top$ is the only product of $G$ and $B$ that has
-# the shape of $A$.
+# every $k$, and ways are added: $\sum_k G_{nk} B_{mk}$, which is $(G B^\top)_{nm}$. There is also a way to check by eye: if no two sizes are
+# equal, $G B^\top$ is the only product of $G$ and $B$ that has the shape of $A$.
 #
 # One thing breaks. NumPy **broadcasts**: in `X @ W.T + b` a bias of shape (4,) is added to each of 3 rows. So each entry of `b` is used three times, and
 # hears three times. Choose shapes, walk through the entries of `b`, and see which entries of the incoming gradient $G$ each one must collect.
@@ -599,7 +606,9 @@ def broadcast_figure():
                     inside and i * padded.shape[1] + j == entry,
                 )
         numbers = " ".join(f"{value:+.1f}" for value in G[used == entry])
-        return f"b has shape {shape}. Its entry {entry} was used {np.sum(used == entry)} times: {numbers} = {full.ravel()[entry]:+.1f}."
+        count = np.sum(used == entry)
+        often = "once" if count == 1 else f"{count} times"
+        return f"b has shape {shape}, {size} in all. Its entry {entry} was used {often}: {numbers} = {full.ravel()[entry]:+.1f}."
 
     return fig
 
@@ -618,7 +627,7 @@ def _mark(text, value, wanted):
 # %%
 def unbroadcast(g, shape):
     """Sum g over the axes along which an array of this shape was repeated."""
-    g = np.sum(g, axis=tuple(range(np.ndim(g) - len(shape))))  # axes that broadcasting put in front
+    g = np.sum(g, axis=tuple(range(np.ndim(g) - len(shape))))  # axes put in front; axis=() sums over none
     repeated = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
     return np.sum(g, axis=repeated, keepdims=True)
 
@@ -699,7 +708,7 @@ print("six gradients, equal to torch's:", [node.grad.shape for node in params])
 # %% [markdown]
 # What did a rule do here? Let $\mathbf{y} = f(\mathbf{x})$ have 1000 inputs and 1000 outputs. All its factors together are the **Jacobian**
 # $\mathbf{J}$, a million numbers. The rule never makes it. It receives $\mathbf{g}$ and returns $\mathbf{g}^\top\mathbf{J}$, a **vector-Jacobian product** (VJP); for
-# tanh that is 1000 multiplications, since all but the diagonal of $\mathbf{J}$ is zero.
+# tanh that is a few thousand operations in place of a million, since all but the diagonal of $\mathbf{J}$ is zero.
 
 # %%
 x, g = rng.normal(size=1000), rng.normal(size=1000)
@@ -843,7 +852,8 @@ modes = modes_figure()
 modes
 
 # %% [markdown]
-# The two lines cross where there are about as many inputs as outputs. Training stands at the far right of $m = 1$. How dear is a gradient there,
+# Forward mode grows with the inputs, backward mode with the outputs. A backward pass costs four or five forward ones here, because it finds the gradients of all weights as well,
+# so the lines cross at about $n = 5m$. Training stands at the far right of $m = 1$. How dear is a gradient there,
 # compared with computing the loss alone? Baur and Strassen (1983) proved that for rational functions at most about five times as many operations are enough, **whatever the number of inputs**; Griewank and Walther
 # (2008) give bounds of the same kind for the operations of our engine.
 
@@ -885,7 +895,7 @@ def run_layers(weights, x):
 def backward_in_pieces(weights, x, k):
     """Keep the input of every k-th layer, forget the rest, and compute each piece again on the way back.
 
-    Returns the gradient of the outputs' sum by x, and the most bytes that were held at once.
+    Returns the gradient of the outputs' sum by x, and the most bytes of values that had to be there at once.
     """
     kept = [x]
     for start in range(0, len(weights), k):
@@ -907,13 +917,14 @@ root = run_layers(weights, leaf)
 backward(root)
 array = x.nbytes
 print(f"64 layers, everything kept: {(bill(root) + array) / array:.0f} arrays of the size of one layer")
-for k in (1, 2, 4, 6, 8, 16, 32, 64):
+for k in (1, 2, 4, 5, 6, 8, 16, 32, 64):
     g, most = backward_in_pieces(weights, x, k)
     check.close(g, leaf.grad, rtol=1e-9, atol=1e-15, name="the gradient in pieces")
     print(f"  in pieces of {k:2d}: {most / array:4.0f} arrays")
 
 # %% [markdown]
-# The gradient is the same, the memory a sixth, and each layer was computed twice. Chen et al. (2016) call it checkpointing and Griewank (1992) before them;
+# The gradient is the same, a sixth of the values is kept, and each layer was computed twice. (Counted are the values that rules ask for. Our engine also keeps every gradient
+# until the graph is dropped; others free it at once.) Chen et al. (2016) call it checkpointing and Griewank (1992) before them;
 # it is common for large models. The figure shows what it means for a real size: layers of width 1024, single precision.
 
 
@@ -923,7 +934,7 @@ def bill_figure():
     fig = LiveFigure(
         "The bill of a deep net", xlabel="layers in one piece, k", ylabel="memory in GB", size=(700, 420)
     )
-    fig.ax.set(xscale="log", yscale="log", xlim=(0.9, 300), ylim=(1e-5, 30))
+    fig.ax.set(xscale="log", yscale="log", xlim=(0.9, 300), ylim=(3e-4, 30))
     curve, everything, own_weights, here = fig.animate(
         fig.ax.plot([], [], label="activations, in pieces")[0],
         fig.ax.plot([], [], label="all activations kept")[0],
@@ -933,7 +944,7 @@ def bill_figure():
     fig.ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
     @fig.control(
-        batch=Slider(1, 4096, value=1024, log=True, format=".0f"),
+        batch=Slider(16, 4096, value=1024, log=True, format=".0f"),
         layers=Integer(4, 256, value=64),
         k=Integer(1, 256, value=8),
     )
@@ -941,15 +952,15 @@ def bill_figure():
         batch, k = round(batch), min(k, layers)
         ks = np.arange(1, layers + 1)
         array = batch * 1024 * 4 / 1e9  # GB of one layer's output
-        held = (2 * ks + np.ceil(layers / ks)) * array
+        held = (2 * ks + layers // ks) * array
         curve.set_data(ks, held)
         everything.set_data([0.9, 300], [(2 * layers + 1) * array] * 2)
         own_weights.set_data([0.9, 300], [layers * 1024**2 * 4 / 1e9] * 2)
         here.set_data([k], [held[k - 1]])
         best = ks[np.argmin(held)]
         return (
-            f"Batches of {batch}, {layers} layers: weights {layers * 1024**2 * 4 / 1e9:.3f} GB, all activations {(2 * layers + 1) * array:.3f} GB, "
-            f"in pieces of {k} {held[k - 1]:.3f} GB. Least: pieces of {best}, {held[best - 1]:.3f} GB."
+            f"Batches of {batch}, {layers} layers: weights {layers * 1024**2 * 4 / 1e9:.3g} GB, all activations {(2 * layers + 1) * array:.3g} GB, "
+            f"in pieces of {k} {held[k - 1]:.3g} GB. Least: pieces of {best}, {held[best - 1]:.3g} GB."
         )
 
     return fig
@@ -1055,7 +1066,8 @@ steps
 # From the right, each curve falls along a straight line: of slope 1 for the forward difference, whose error is about $h\,|f''|/2$, and of slope 2 for the
 # central one, $h^2\,|f'''|/6$. Then both **turn up again**. A float64 carries 16 digits. The smaller $h$, the more of them $f(x+h)$ and
 # $f(x-h)$ share; they vanish in the subtraction, and the rounding error of about $10^{-16}$ that remains is divided by $h$. In float32 there are 7 digits, and the best central
-# difference is good to no more than 4 or 5: check gradients in float64.
+# difference is good to no more than 4 or 5: check gradients in float64. The exception shows the reason: rounding errors are relative, and where $f(x) = 0$, as here at
+# $x = 0$, there is nothing to round.
 #
 # The third curve does not turn up. $\operatorname{Im} f(x + ih)/h$ subtracts nothing (Squire and Trapp, 1998), so $h$ may be $10^{-100}$. It needs functions that
 # accept complex numbers.
@@ -1120,7 +1132,7 @@ def check_engine(size, rules=BACKWARD, fit=unbroadcast):
 
 # %% [markdown]
 # Plant a wrong rule, and see which bar rises. Then move the point at which the check is made towards zero, and find the faults that **hide** there. The diamond is yours: write
-# `my_tanh_rule` any way you like. Can you write one that is wrong and passes at the first setting?
+# `my_tanh_rule` any way you like. As it stands it is a series, right near zero. Up to which size does it pass?
 
 
 # %%
@@ -1162,7 +1174,7 @@ def fault_figure():
     mine = fig.animate(
         fig.ax.plot([], [], "D", ms=12, color=OKABE_ITO["yellow"], mec="black", label="my_tanh_rule")[0]
     )
-    fig.ax.legend(loc="lower right")
+    fig.ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
     @fig.control(
         fault=Choice(list(FAULTS)),
@@ -1179,7 +1191,9 @@ def fault_figure():
         caught = [f"{name} ({error:.0e})" for name, error in errors.items() if error > 1e-6]
         text = f"At a point of size {size:.2f}: {', '.join(caught) or 'nothing is'} above 1e-6."
         with own.shown(mine):
-            error = check_engine(size, {**BACKWARD, "tanh": own})["tanh"]
+            if not isinstance(own(np.ones(1), np.tanh(np.ones(1)), np.ones(1)), tuple):
+                raise TypeError("a rule returns a tuple of one gradient: end it with a comma, (..., )")
+            error = np.nan_to_num(check_engine(size, {**BACKWARD, "tanh": own})["tanh"], nan=1.0)
             mine.set_data([max(error, 1e-12)], [names.index("tanh")])
             text += f" Your tanh rule: {error:.0e}."
         return text
@@ -1192,11 +1206,11 @@ faults
 
 # %% [markdown]
 # - At size 0 the wrong tanh is invisible: $y = 0$ there, and $1 - y = 1 - y^2$. So are the wrong `*` and `@`. Check at random points, never at zeros.
-# - The wrong `*` would pass on $x \cdot x$, whose two factors are equal. Give an operation inputs that differ. The wrong `@` is silent for square matrices
-#   alone; others raise an error. Bugs live where shapes agree by chance.
+# - The wrong `*` would pass on $x \cdot x$, whose two factors are equal. Give an operation inputs that differ. The wrong `@` is silent where the output is
+#   square; other shapes raise an error. Bugs live where shapes agree by chance.
 # - One check for each operation names the culprit. A check of a whole net only says that there is one.
-# - A factor of 1.001 is caught easily in float64. In float32 it would be hard to tell from noise.
-# - `my_tanh_rule` is the series of $1 - \tanh^2 x$ up to $x^4$. Near zero no check can tell it from the truth.
+# - A factor of 1.001 is caught, and shows as 0.0005: the relative error divides by the sum of two norms. In float32 with h = 1e-5 it would drown in rounding.
+# - The series of $1 - \tanh^2 x$ passes up to size 0.05. What a check has not visited, it has not checked.
 #
 # ## When it breaks: a deep chain
 #
@@ -1213,8 +1227,9 @@ predict_number(
     hints=[
         (-3.1, -2.9, "That is 2 to the power of -10. The slope is at most 1/4, at a = 1/2."),
         (-1e9, -9.9, "The slope is at most a quarter, not a tenth."),
+        (0, 0.3, "Asked is the exponent, a negative number."),
     ],
-    because="(1/4)^10 = 1e-6, the exponent is -6.02, and that is the best case. Hochreiter (1991) found this in recurrent nets; lecture 07 is about what helps.",
+    because="(1/4)^10 = 1e-6, the exponent is -6.02. No input makes all ten units sit at 1/2, so the truth is below it. Hochreiter (1991) found this in recurrent nets; lecture 07 is about what helps.",
 )
 
 
@@ -1242,7 +1257,7 @@ def chain_figure():
     fig = LiveFigure(
         "The gradient on its way back", xlabel="layer", ylabel="size of the gradient", size=(700, 420)
     )
-    fig.ax.set(yscale="log", xlim=(-0.5, 40.5), ylim=(1e-38, 1e20))
+    fig.ax.set(yscale="log", xlim=(-0.5, 40.5), ylim=(1e-38, 1e20), yticks=10.0 ** np.arange(-30, 21, 10))
     fig.ax.axhline(1, color="0.8", lw=1, ls="-")
     trail, mine = fig.animate(
         fig.ax.plot([], [], "o-", ms=5, label="chosen activation")[0],
@@ -1279,7 +1294,7 @@ chain
 
 # %% [markdown]
 # Logistic units lose the gradient at every gain of the slider. Small weights leave a slope of at most 1/4, large ones push the units to their flat ends. For tanh a gain of 1.2
-# holds it over 30 layers. Without any activation the gain itself is the factor, and 1.0 is a knife's edge: 0.9 and 1.1 differ by a factor of 400 after 30
+# holds it over 30 layers. Without any activation the factor is the gain itself, give or take the chance in these matrices, and 1.0 is a knife's edge: 0.9 and 1.1 differ by a factor of 400 after 30
 # layers. Initialisation, normalisation and shortcuts, all in lecture 07, are ways to keep this product near 1.
 #
 # ## The real run: 1986, again
@@ -1288,7 +1303,7 @@ chain
 # units, one output that must say whether the pattern reads the same from both ends. Eight of the 64 patterns do. No single input says anything. They report 1425 sweeps through the 64 patterns with
 # learning rate 0.1, momentum 0.9, and start weights uniform in ±0.3.
 #
-# First the promise that the engine can be trusted in a training run. A two-layer net of 8 tanh units each, two interleaved spirals, 100 steps in float64, beside
+# First the promise that the engine can be trusted in a training run. A net with two hidden layers of 8 tanh units, two interleaved spirals, 100 steps in float64, beside
 # torch:
 
 
@@ -1334,7 +1349,7 @@ check.close(np.array(ours), np.array(torchs), rtol=1e-6, name="the losses")
 
 # %% [markdown]
 # Now the paper's net. Press Play. Each hidden unit's six weights are drawn as bars; watch how the bars of mirrored inputs come to oppose each other.
-# Then try other seeds, with Reset in between, and count how many runs arrive.
+# Then try other seeds, each of which starts anew, and count how many runs arrive.
 
 # %%
 PATTERNS = np.array([[(i >> k) & 1 for k in range(6)] for i in range(64)], dtype=float)  # (64, 6)
@@ -1384,7 +1399,7 @@ def symmetry_figure():
     )
     left.set_xlabel("inputs of hidden unit 1, then of hidden unit 2")
     left.axhline(0, color="black", lw=1, ls="-")
-    right.set(xlim=(0, 3000), ylim=(0, 9), xlabel="sweep", ylabel="error E")
+    right.set(xlim=(0, 3000), yscale="log", ylim=(1e-3, 40), xlabel="sweep", ylabel="error E")
     colours = [OKABE_ITO[c] for c in ("blue", "orange", "green", "green", "orange", "blue")] * 2
     bars = fig.animate(left.bar([*range(6), *range(7, 13)], np.zeros(12), color=colours, edgecolor="black"))
     curve = fig.animate(right.plot([], [], ls="-")[0])
@@ -1393,10 +1408,10 @@ def symmetry_figure():
         return symmetry_start(seed, spread)
 
     def tick(state):
-        for _ in range(10):
-            sweep(state)
         if state["sweeps"] >= 3000:
             raise StopIteration
+        for _ in range(10):
+            sweep(state)
 
     fig.loop(start, tick, speed=5)
 
@@ -1415,6 +1430,7 @@ def symmetry_figure():
             if state["error"]
             else "not started"
         )
+        now += ", always no" if state["right"][-1:] == [56] and abs(state["error"][-1] - 4) < 0.1 else ""
         ratio = " : ".join(f"{size / max(sizes[0], 1e-9):.1f}" for size in sizes)
         return f"Seed {seed}, start within ±{spread:.1f}, sweep {state['sweeps']}: {now}. Sizes of unit 1's first three weights, as a ratio: {ratio}."
 
@@ -1442,17 +1458,27 @@ for spread in (0.3, 1.0):
 # %% [markdown]
 # | who | what they found | what this run shows |
 # | --- | --- | --- |
-# | Rumelhart, Hinton and Williams (1986), *Nature* | the 6-2-1 net learns symmetry in 1425 sweeps, with weights of ratio 1 : 2 : 4 that oppose each other | the same solution, after several hundred to some two thousand sweeps where it is found; about half of the seeds get stuck at "never symmetric" |
+# | Rumelhart, Hinton and Williams (1986), *Nature* | the 6-2-1 net learns symmetry in 1425 sweeps, with weights of ratio 1 : 2 : 4 that oppose each other | the same solution in most runs that arrive, after several hundred to some two thousand sweeps; seeds 3 and 9 find 1 : 1.5 : 2, which tells all patterns apart too; about half of the seeds get stuck at "never symmetric" |
 # | the same, in *Parallel Distributed Processing* (1986) | such local minima are rare in their experience | not rare for this net at this start. One published run says nothing about how often it works: run several seeds |
 # | Baur and Strassen (1983); Griewank and Walther (2008) | a gradient costs a small constant times the function | three to five times by the clock, from a thousand weights to a million |
-# | Chen et al. (2016) | a thousand-layer residual net in 7 GB in place of 48 GB, for 30 % more time | 64 layers in a sixth of the memory, each layer computed twice |
+# | Chen et al. (2016) | a thousand-layer residual net in 7 GB in place of 48 GB, for 30 % more time | 64 layers with a sixth of the values kept, each layer computed twice |
 #
 # Who was first? Linnainmaa (1970) published reverse mode for rounding errors, Werbos (1974) proposed it for training models, and Rumelhart, Hinton and Williams (1986) showed what nets learn with it.
-# The CS221 deck names the last two.
 #
 # ## Exercises
 #
 # Each has a cell for your function and a check below it that runs as soon as you run your cell.
+
+
+# %% tags=["folded"]
+def shares_of(rule, g, y, *inputs):
+    """What a rule returns, once it is a tuple of one array for each input and has changed nothing."""
+    with check.unchanged(g=g, y=y, **{f"input {i + 1}": x for i, x in enumerate(inputs)}):
+        shares = rule(g, y, *inputs)
+    if not isinstance(shares, tuple) or len(shares) != len(inputs):
+        message = f"a rule returns a tuple with one gradient for each of its {len(inputs)} inputs; of one: (..., )"
+        raise check.CheckError("type", message)
+    return shares
 
 
 # %%
@@ -1465,12 +1491,8 @@ def exp_rule(g, y, x):
 @exercise("A rule for exp", uses="exp_rule", minutes=1, difficulty=1)
 def exp_exercise(exp_rule):
     x, g = np.array([[0.5, -1.0, 2.0]]), np.array([[1.0, -2.0, 0.3]])
-    got = exp_rule(g, np.exp(x), x)
-    if not isinstance(got, tuple) or len(got) != 1:
-        raise check.CheckError(
-            "type", "a rule returns a tuple with one gradient for each input: end it with a comma, (..., )"
-        )
-    check.grad(got[0], lambda x: (g * np.exp(x)).sum(), x, name="the gradient by x")
+    (by_x,) = shares_of(exp_rule, g, np.exp(x), x)
+    check.grad(by_x, lambda x: (g * np.exp(x)).sum(), x, name="the gradient by x")
 
 
 exp_exercise
@@ -1498,8 +1520,7 @@ def division_rule(g, y, a, b):
 def division_exercise(division_rule):
     rng = np.random.default_rng(3)
     a, b, g = rng.normal(size=(2, 3)), rng.uniform(0.5, 2, size=(2, 3)), rng.normal(size=(2, 3))
-    with check.unchanged(g=g, a=a, b=b):
-        by_a, by_b = division_rule(g, a / b, a, b)
+    by_a, by_b = shares_of(division_rule, g, a / b, a, b)
     check.grad(by_a, lambda a: (g * a / b).sum(), a, name="the gradient by a")
     check.grad(by_b, lambda b: (g * a / b).sum(), b, name="the gradient by b")
 
@@ -1529,7 +1550,7 @@ def entropy_deltas(x, W, V, T):
 def entropy_exercise(entropy_deltas):
     rng = np.random.default_rng(4)
     x, W, V = rng.normal(size=4), rng.normal(size=(3, 4)), rng.normal(size=(2, 3))
-    T = np.array([1.0, 0.0])
+    T = np.array([1.0, 0.3])
     net_j = torch.tensor(W @ x, requires_grad=True)
     net_k = torch.tensor(V) @ torch.sigmoid(net_j)
     net_k.retain_grad()
@@ -1567,13 +1588,12 @@ def max_rule(g, y, x):
 # %% tags=["folded"]
 @exercise("A rule for the maximum", uses="max_rule", minutes=8, difficulty=2)
 def max_exercise(max_rule):
-    x = np.array([[1.0, 3.0, 2.0], [5.0, 5.0, -1.0], [0.0, 0.0, 0.0]])
+    x = np.array([[1.0, 3.0, 2.9], [5.0, 5.0, -1.0], [0.0, 0.0, 0.0]])
     g = np.array([[2.0], [-1.0], [3.0]])
     leaf = torch.tensor(x, requires_grad=True)
     leaf.amax(dim=1, keepdim=True).backward(torch.tensor(g))
-    check.close(
-        max_rule(g, x.max(axis=1, keepdims=True), x)[0], leaf.grad.numpy(), name="the gradient by x"
-    )
+    (by_x,) = shares_of(max_rule, g, x.max(axis=1, keepdims=True), x)
+    check.close(by_x, leaf.grad.numpy(), name="the gradient by x")
 
 
 max_exercise
@@ -1632,7 +1652,9 @@ def engine_exercise(mended_backward):
     }
     for name, f in cases.items():
         ours, theirs = (Node(0.7), Node(-0.4)), (Node(0.7), Node(-0.4))
-        mended_backward(f(*ours))
+        root = f(*ours)
+        mended_backward(root)
+        mended_backward(root)  # a second call sets the gradients anew
         backward(f(*theirs))
         for letter, a, b in zip("ab", ours, theirs, strict=True):
             check.close(float(a.grad), float(b.grad), name=f"d/d{letter} of {name}")
@@ -1663,7 +1685,10 @@ engine_exercise
 
 # %%
 def hessian_times(f, x, v):
-    """H v, (N,): f takes a node of shape (N,) to a number, H is its matrix of second derivatives at x (N,). Never make H."""
+    """H v: f takes a node of shape (1, N) to a number, H is its matrix of second derivatives. x, v and result: (1, N).
+
+    Never make H.
+    """
     raise NotImplementedError("replace this line")
 
 
@@ -1672,15 +1697,15 @@ def hessian_times(f, x, v):
 def hessian_exercise(hessian_times):
     rng = np.random.default_rng(6)
     N, A = 12, rng.normal(size=(12, 12))
-    x, v = rng.normal(size=N), rng.normal(size=N)
+    x, v = rng.normal(size=(1, N)), rng.normal(size=(1, N))
     calls = []
 
     def f(node):
         calls.append(node)
-        return tanh(node * A).sum() + (node * node * node).sum()
+        return tanh(node @ A).sum() + (node * node * node).sum()
 
     def f_torch(x):
-        return torch.tanh(x * torch.tensor(A)).sum() + (x**3).sum()
+        return torch.tanh(x @ torch.tensor(A)).sum() + (x**3).sum()
 
     _, expected = torch.autograd.functional.hvp(f_torch, torch.tensor(x), torch.tensor(v))
     with check.unchanged(x=x, v=v):
@@ -1722,7 +1747,7 @@ hessian_exercise
 #
 # ## Sources
 #
-# The δ-rules: Yoonsuck Choe, machine-learning lecture, Texas A&M (2021). The history: Stanford CS221, lecture 18 (2020). "Automatic differentiation is crucial": George Chen, CMU 95-865.
+# The δ-rules: Yoonsuck Choe, machine-learning lecture (2021). The history: Stanford CS221, lecture 18 (2020). "Automatic differentiation is crucial": George Chen, CMU 95-865.
 # Linnainmaa (1970), master's thesis, Helsinki. Werbos (1974), Beyond regression. Baur and Strassen (1983), The complexity of partial derivatives. Rumelhart, Hinton and Williams (1986), Learning
 # representations by back-propagating errors, *Nature* 323; and Learning internal representations by error propagation, in *Parallel Distributed Processing*. Hochreiter (1991), diploma thesis, Munich. Griewank (1992), Achieving logarithmic growth of temporal
 # and spatial complexity in reverse automatic differentiation. Pearlmutter (1994), Fast exact multiplication by the Hessian. Squire and Trapp (1998), Using complex variables to estimate derivatives of real functions. Griewank

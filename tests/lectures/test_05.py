@@ -42,7 +42,7 @@ def test_a_small_change_tells_the_derivative(lecture):
 
 def test_walking_through_a_graph_in_both_orders(lecture):
     figure = lecture.figures["One node at a time"]
-    figure.set(step=30, a=1.0, b=0.5, order="all children first")
+    figure.set(step=24, a=1.0, b=0.5, order="all children first")
     a, b = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (1.0, 0.5))
     u = a * b + a
     (u * torch.sigmoid(u)).backward()
@@ -140,8 +140,8 @@ def test_broadcasting_collects_what_was_repeated(lecture):
     figure = lecture.figures["Who was used how often?"]
     for shape, times in (("(4,)", 3), ("(3, 1)", 4), ("()", 12), ("(1, 4)", 3), ("(3, 4)", 1)):
         figure.set(shape=shape, entry=0)
-        assert f"was used {times} times" in figure.readout
-        terms, total = figure.readout.split("times: ")[1].rstrip(".").split(" = ")
+        assert ("was used once" if times == 1 else f"was used {times} times") in figure.readout
+        terms, total = re.search(r"(?:times|once): (.*)\.$", figure.readout)[1].split(" = ")
         assert sum(numbers(terms)) == pytest.approx(float(total), abs=0.051)
     rng = np.random.default_rng(0)
     for shape in ((), (4,), (1, 4), (3, 1), (2, 1, 4), (1, 3, 1)):
@@ -183,13 +183,11 @@ def test_the_bill_is_what_the_engine_holds(lecture):
     for k in (1, 3, 4, 7, 24):
         _, most = names["backward_in_pieces"](weights, x, k)
         arrays = most / x.nbytes
-        assert arrays <= 2 * k + np.ceil(24 / k) and arrays >= 2 * k
-        if 24 % k == 0:
-            assert arrays == 2 * k + 24 // k
+        assert arrays == 2 * k + 24 // k, "the formula of the figure"
     figure.set(batch=1024.0, layers=64, k=8)
-    assert "Least: pieces of 5" in figure.readout or "Least: pieces of 6" in figure.readout
+    assert "Least: pieces of 5" in figure.readout
     assert float(re.search(r"in pieces of 8 ([\d.]+) GB", figure.readout)[1]) == pytest.approx(24 * 1024**2 * 4 / 1e9, abs=1e-3)
-    figure.set(batch=1.0)
+    figure.set(batch=16.0)
     held = numbers(figure.readout.split("weights ")[1])
     assert held[0] > held[1], "with one example the weights are the larger part"
 
@@ -276,8 +274,9 @@ def test_losses_equal_torchs_over_100_steps(lecture):
 def test_the_net_of_1986_finds_one_two_four(lecture):
     figure = lecture.figures["Is the pattern symmetric?"]
     assert figure.readout.startswith("Seed 1")
-    for _ in range(200):
+    while not figure.run.finished:
         figure.run.step()
+    assert figure.run.state["sweeps"] == 3000
     ratio = figure.readout.split("ratio: ")[1].rstrip(".").split(" : ")
     assert [float(r) for r in ratio] == pytest.approx([1, 2, 4], abs=0.1)
     assert "64 of 64 right" in figure.readout
@@ -290,3 +289,56 @@ def test_about_half_of_the_seeds_get_stuck(lecture):
     solved = {spread: [c for (s, _), c in lecture.names["outcome"].items() if s == spread and c] for spread in (0.3, 1.0)}
     assert all(2 <= len(counts) <= 6 for counts in solved.values())
     assert min(solved[0.3]) > 300 and max(solved[0.3]) < 2500
+
+
+def test_some_seeds_find_another_solution(lecture):
+    names = lecture.names
+    state = names["symmetry_start"](3, 0.3)
+    while state["sweeps"] < 4000:
+        names["sweep"](state)
+    sizes = np.sort(np.abs(state["arrays"][0][0][:3]))
+    assert state["right"][-1] == 64 and sizes / sizes[0] == pytest.approx([1, 1.5, 2], abs=0.1)
+
+
+def test_a_wrong_at_is_silent_where_the_output_is_square(lecture):
+    names = lecture.names
+    wrong = {**names["BACKWARD"], **names["FAULTS"]["@: g not transposed"]}
+    error = names["check_operation"](lambda a, b: a @ b, [(3, 2), (2, 3)], 0.75, wrong, names["unbroadcast"])
+    assert error > 0.05
+    with pytest.raises(ValueError):
+        names["check_operation"](lambda a, b: a @ b, [(2, 3), (3, 4)], 0.75, wrong, names["unbroadcast"])
+
+
+@pytest.mark.parametrize(
+    ("task", "wrong"),
+    [
+        ("A rule for exp", "def exp_rule(g, y, x):\n    return g * y"),
+        ("A rule for exp", "def exp_rule(g, y, x):\n    y *= g\n    return (y,)"),
+        ("A rule for division", "def division_rule(g, y, a, b):\n    return g / b, g * a / b**2"),
+        (
+            "A rule for the maximum",
+            "def max_rule(g, y, x):\n    near = x > y - 0.5\n    return (g * near / near.sum(1, keepdims=True),)",
+        ),
+        ("A rule for the maximum", "def max_rule(g, y, x):\n    return (g * (x == y),)"),
+        (
+            "δ for the cross-entropy",
+            "def entropy_deltas(x, W, V, T):\n    a = logistic(W @ x)\n    k = logistic(V @ a)\n"
+            "    d = np.where(T > 0.5, 1 - k, -k)\n    return (V.T @ d) * a * (1 - a), d",
+        ),
+        (
+            "Find two bugs in an engine",
+            "def mended_backward(root):\n    root.grad = root.grad + 1.0\n    for node in reversed(recorded(root)):\n"
+            "        if node.parents:\n            send_back(node)",
+        ),
+        (
+            "Curvature without the matrix",
+            "def hessian_times(f, x, v, h=1e-5):\n    a, b = Node(x + h), Node(x - h)\n    backward(f(a))\n    backward(f(b))\n"
+            "    return v * (a.grad - b.grad) / (2 * h)",
+        ),
+    ],
+)
+def test_wrong_answers_to_exercises_fail(lecture, task, wrong):
+    exercise = next(e for e in lecture.exercises.values() if e.title == task)
+    lecture.run(wrong)
+    exercise.run()
+    assert exercise.state == "failed", exercise.message

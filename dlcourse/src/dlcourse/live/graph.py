@@ -93,9 +93,11 @@ class GraphView:
     Args:
         fig, ax: the figure and its axes; the axes lose their frame and ticks.
         nodes, edges: how many of each can be shown at most.
+        columns: how many nodes fit side by side.
     """
 
-    def __init__(self, fig: "LiveFigure", ax: "Axes", nodes: int = 16, edges: int = 24):
+    def __init__(self, fig: "LiveFigure", ax: "Axes", nodes: int = 16, edges: int = 24, columns: int = 10):
+        self._columns = columns
         ax.set(xlim=(0, 1), ylim=(0, 1))
         ax.axis("off")
         self._lines = LineCollection([], colors="0.7", linewidths=1.5)
@@ -131,7 +133,7 @@ class GraphView:
             bold: edges along which something is passed now, by (parent, node).
             backwards: whether it is passed from node to parent.
         Raises:
-            FigureError: more nodes or edges than there is room for.
+            FigureError: more nodes, edges or columns than there is room for.
         """
         pairs = [(parent, node) for node, above in enumerate(parents) for parent in above]
         if len(labels) > len(self._boxes) or len(pairs) > len(self._edge_texts):
@@ -141,6 +143,9 @@ class GraphView:
             )
         bold = set(bold)
         at, routes = layout(parents)
+        columns = len({round(x, 6) for x in at[:, 0]})
+        if columns > self._columns:
+            raise FigureError(f"the picture has room for {self._columns} steps in a row, and this graph has {columns}")
         for box, label, place, look in zip(self._boxes, labels, at, looks or ["done"] * len(labels), strict=False):
             face, edge, width = LOOKS[look]
             box.set(text=label, position=place, color="0.45" if look == "idle" else "black")
