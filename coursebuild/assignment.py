@@ -237,6 +237,10 @@ def _test(cell: Cell, path: Path) -> Test:
         raise SourceError(path, cell.line, f"a topic is in lower case, got {topic!r}")
     if not isinstance(hint, str) or not hint.strip():
         raise SourceError(path, cell.line, f"the test {topic!r} has no hint: write 'failure_message: what to look at first'")
+    if re.search(r'["\\\n]', hint.strip()):
+        raise SourceError(
+            path, cell.line, f'the hint of {topic!r} is one line without \\ and ", because otter writes it between quotes'
+        )
     if isinstance(points, bool) or not isinstance(points, int | float) or points < 0:
         raise SourceError(path, cell.line, f"the test {topic!r} needs its points as a number, got {points!r}")
     source = cell.text[config.end() :].rstrip()
