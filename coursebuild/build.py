@@ -38,10 +38,11 @@ def generate(settings: Settings) -> dict[Path, str]:
     for lecture in course:
         nb = text.notebook(lectures.cells_of(lecture, course, settings))
         made[settings.lectures / lecture.notebook_name] = text.dumps(nb)
-    for work in homework.read_all(settings):
+    works = homework.read_all(settings)
+    for work in works:
         made[settings.root / homework.release_path(work)] = homework.release(work, settings)
     readme = settings.root / "README.md"
-    table = lectures.week_table(course, settings, homework.links(settings))
+    table = lectures.week_table(course, settings, homework.links(works))
     made[readme] = with_weeks(readme.read_text(encoding="utf-8"), table)
     return made
 

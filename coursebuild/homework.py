@@ -66,9 +66,9 @@ def release_path(homework: Assignment) -> str:
     return f"homework/{homework.path.stem}/{homework.path.stem}.ipynb"
 
 
-def links(settings: Settings) -> dict[str, str]:
+def links(homeworks: list[Assignment]) -> dict[str, str]:
     """For the week table: a homework's name and the path of its notebook."""
-    return {homework.name: release_path(homework) for homework in read_all(settings)}
+    return {homework.name: release_path(homework) for homework in homeworks}
 
 
 def private_folder(homework: Assignment, settings: Settings) -> Path:

@@ -25,7 +25,7 @@ def test_generated_files_are_what_their_sources_give(settings):
 
 
 def test_notebooks_hold_no_outputs():
-    for path in (ROOT / "lectures").glob("*.ipynb"):
+    for path in [*(ROOT / "lectures").glob("*.ipynb"), *(ROOT / "homework").glob("*/*.ipynb")]:
         assert '"output_type"' not in path.read_text() and '"execution_count": null' in path.read_text()
 
 

@@ -14,7 +14,7 @@ from dlcourse.check import CheckError
 from dlcourse.grader.calls import Calls
 from dlcourse.grader.questions import Public, Question
 from dlcourse.grader.results import Outcome, Result
-from dlcourse.live.errors import describe
+from dlcourse.live.errors import describe, message
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _outcome(test: Public, questions: dict[str, Question], names: MutableMapping
         with calls.recording({name: _own_copy(names[name]) for name in needed}) as wrapped:
             test.function(**wrapped)
     except NotImplementedError as error:
-        return Outcome(test, "open", f"Not written yet. {error}".strip())
+        return Outcome(test, "open", f"Not written yet. {message(error)}".strip())
     except CheckError as error:
         return Outcome(test, "failed", f"{error}.", hint=error.hint or test.hint, call=calls.text())
     except (Exception, SystemExit) as error:  # the answer may fail in every way
