@@ -131,7 +131,9 @@ def release_cells(homework: Assignment, made: nbformat.NotebookNode, settings: S
     cells = [Cell(cell.cell_type, PDF_MARK.sub("", cell.source), 0) for cell in made.cells]
     cells = [cell for cell in cells if cell.text.strip()]
     cells = _without_otters_own(cells, homework)
-    place = next(i for i, cell in enumerate(cells) if cell.kind == "code" and cell.text == homework.setup)
+    place = next((i for i, cell in enumerate(cells) if cell.kind == "code" and cell.text == homework.setup), None)
+    if place is None:
+        raise SourceError(homework.path, 1, "otter changed the set-up cell: it may hold no markers")
     before, body = cells[:place], cells[place + 1 :]
     body = with_stubs(body, homework)
     setup = lectures.SETUP.substitute(wheel_url=settings.wheel_url) + homework.setup + GRADER.substitute(name=homework.name)
@@ -183,14 +185,29 @@ def with_stubs(cells: list[Cell], homework: Assignment) -> list[Cell]:
         if cell.kind == "code" and not CHECK.fullmatch(cell.text):
             following = (CHECK.fullmatch(later.text) for later in cells[place:] if later.kind == "code")
             question = next((match["question"] for match in following if match), asked[-1] if asked else "")
-            cell = Cell(cell.kind, _stub(cell.text, question), cell.line)
+            cell = Cell(cell.kind, _stub(cell.text, question, homework), cell.line)
         made.append(cell)
     return made
 
 
-def _stub(code: str, question: str) -> str:
+def _parsed(code: str, homework: Assignment) -> ast.Module:
+    try:
+        return ast.parse("\n".join("" if text.MAGIC.match(line) else line for line in code.splitlines()))
+    except SyntaxError as error:
+        first = code.strip().splitlines()[0]
+        line = next((number for number, line in enumerate(_lines(homework), 1) if line == first), 1)
+        raise SourceError(
+            homework.path, line, f"without its solution this cell does not parse ({error.msg}): leave a prompt where it was"
+        ) from None
+
+
+def _lines(homework: Assignment) -> list[str]:
+    return homework.path.read_text(encoding="utf-8").splitlines()
+
+
+def _stub(code: str, question: str, homework: Assignment) -> str:
     lines = code.splitlines()
-    for name, node in _gaps(ast.parse(code), ()):
+    for name, node in _gaps(_parsed(code, homework), ()):
         indent = lines[node.lineno - 1][: node.col_offset]
         lines[node.lineno - 1] = f'{indent}raise NotImplementedError("{question}: {name}() is yours to write")'
     return "\n".join(lines)
@@ -218,7 +235,7 @@ def names_by_question(cells: list[Cell], homework: Assignment) -> dict[str, list
         if match:
             found[match["question"]], open_names = open_names, []
             continue
-        for node in ast.parse(cell.text).body:
+        for node in _parsed(cell.text, homework).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 open_names.append(node.name)
             elif isinstance(node, ast.Assign):

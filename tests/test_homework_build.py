@@ -78,6 +78,24 @@ def test_stubs_in_methods_branches_and_classes(course):
     assert stubbed(code, course) == expected, "only in functions: a class body or a cell that raises would stop what follows"
 
 
+def test_a_cell_that_is_no_python_without_its_solution(course):
+    path = master_of(course)
+    path.write_text(
+        SAMPLE.replace("    # BEGIN SOLUTION\n", "    # BEGIN SOLUTION NO PROMPT\n").replace(
+            '    """Probabilities of each row, (N, K)."""\n', ""
+        )
+    )
+    with pytest.raises(SourceError, match="without its solution this cell does not parse") as caught:
+        build.build(course)
+    assert path.read_text().splitlines()[caught.value.line - 1] == "def softmax(logits):"
+
+
+def test_magics_in_a_question(course):
+    assert stubbed("%matplotlib inline\ndef f():\n    ...", course).endswith(
+        'raise NotImplementedError("q1: f() is yours to write")'
+    )
+
+
 def test_building_again_gives_the_same_bytes_also_from_nothing(built):
     before = (built.root / RELEASE).read_bytes()
     assert not build.build(built).changed

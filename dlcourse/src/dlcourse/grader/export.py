@@ -134,22 +134,25 @@ def unsaved(cells: list[Cell], path: Path) -> Iterator[str]:
     shell = notebook.shell()
     if shell is None:
         return
-    ran = [text.strip() for text in shell.history_manager.input_hist_raw if text.strip()]
+    history = [text.strip() for text in shell.history_manager.input_hist_raw if text.strip()]
+    ran = list(dict.fromkeys(reversed(history)))[::-1]  # each once, at its last run
+    names = [source.defined(text) for text in ran]
     saved = {cell.text.strip() for cell in cells}
     minutes = (time.time() - path.stat().st_mtime) / 60
     for place, text in enumerate(ran):
-        names = source.defined(text)
-        if text in saved or not names or any(_versions(text, names, other) for other in ran[place + 1 :]):
+        later = zip(ran[place + 1 :], names[place + 1 :], strict=True)
+        if text in saved or not names[place] or any(names[place] & new or _similar(text, other) for other, new in later):
             continue
-        shown = Cell(place + 1, text).name.split(" (", 1)[1].rstrip(")")
         yield (
-            f"You ran a cell that the saved file does not hold ({shown}). {path.name} was saved {minutes:.0f} minutes ago: "
+            f"You ran a cell that the saved file does not hold ({source.first_line(text)}). {path.name} was saved {minutes:.0f} minutes ago: "
             "save the notebook and export again, unless you deleted that cell on purpose."
         )
 
 
-def _versions(text: str, names: set[str], other: str) -> bool:
-    return bool(names & source.defined(other)) or difflib.SequenceMatcher(None, text, other).ratio() > SIMILAR
+def _similar(text: str, other: str) -> bool:
+    matcher = difflib.SequenceMatcher(None, text, other)
+    bounds = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)  # from cheap to dear, each below the one before
+    return all(ratio() > SIMILAR for ratio in bounds)
 
 
 def question_of(cells: list[Cell], questions: dict[str, Question]) -> list[Question | None]:
@@ -187,6 +190,8 @@ def run_fresh(
             child.stdin.write(json.dumps(task))
             child.stdin.close()
             for line in child.stdout:
+                if not line.startswith("{"):  # what a hub's start-up files print
+                    continue
                 told.append(json.loads(line))
                 progress.say(f"{min(len(told), len(cells))} of {len(cells)} cells run")
         except KeyboardInterrupt:

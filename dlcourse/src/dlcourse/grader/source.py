@@ -27,8 +27,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        first = next((line.strip() for line in self.text.splitlines() if line.strip() and not line.strip().startswith("#")), "")
-        return f"code cell {self.number} ({first if len(first) <= 50 else first[:47] + '…'})"
+        return f"code cell {self.number} ({first_line(self.text)})"
+
+
+def first_line(text: str) -> str:
+    """The first line that is no comment, by which a reader knows the cell."""
+    first = next((line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")), "")
+    return first if len(first) <= 50 else first[:47] + "…"
 
 
 def read(path: Path) -> list[Cell]:
