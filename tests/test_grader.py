@@ -275,6 +275,22 @@ def test_arguments_are_shown_as_they_were_and_large_ones_by_shape():
     assert call == "f(array([0., 0.]), big=<ndarray of shape (100, 3), float32>)\nreturned <ndarray of shape (100, 3), float32>"
 
 
+def test_matrices_are_shown_with_their_rows_below_one_another():
+    def fails(f):
+        f(1, x=np.eye(2))
+        raise check.CheckError("value", "no")
+
+    names = {}
+    exec("def f(n, x):\n    return x / 3", names)
+    outcome = small_book(fails).check("q1", names)
+    expected = """\
+f(1, x=array([[1., 0.],
+              [0., 1.]]))
+returned array([[0.333333, 0.      ],
+                [0.      , 0.333333]])"""
+    assert outcome.outcomes[0].call == expected and expected in outcome._repr_html_()
+
+
 def test_values_that_cannot_show_themselves():
     class Silent:
         def __repr__(self):

@@ -36,7 +36,7 @@ def show(value: Any) -> str:
             return f"<{type(value).__name__} of shape {tuple(shape)}, {value.dtype}>"
         if callable(value) and hasattr(value, "__name__"):
             return value.__name__
-        text = repr(value)
+        text = repr(value) if type(value) is not np.ndarray else np.array_repr(value, precision=6)
     except Exception:  # a student's own class may fail to show itself
         return f"<{type(value).__name__}>"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
@@ -45,6 +45,12 @@ def show(value: Any) -> str:
 def _copy(value: Any) -> Any:
     """Small arrays are copied, so that a change in place does not falsify what is shown."""
     return value.copy() if type(value) is np.ndarray and value.size <= LARGEST else value
+
+
+def _followed(before: str, text: str) -> str:
+    """Both, with the rows of a matrix below one another."""
+    column = len(before.rsplit("\n", 1)[-1])
+    return before + text.replace("\n", "\n" + " " * column)
 
 
 class Calls:
@@ -64,9 +70,11 @@ class Calls:
         if self.last is None:
             return None
         name, args, kwargs, result = self.last
-        parts = [show(value) for value in args] + [f"{key}={show(value)}" for key, value in kwargs.items()]
-        call = f"{name}({', '.join(parts)})"
-        return f"{call}\nreturned {show(result)}" if self.returned else f"{call}\ndid not return"
+        parts = [("", value) for value in args] + [(f"{key}=", value) for key, value in kwargs.items()]
+        call = f"{name}("
+        for place, (key, value) in enumerate(parts):
+            call = _followed(f"{call}{', ' if place else ''}{key}", show(value))
+        return f"{call})\n" + (_followed("returned ", show(result)) if self.returned else "did not return")
 
     def wrap(self, function: Callable, name: str, skip: int = 0) -> Callable:
         """The function, recorded when it is called from outside; skip leaves out leading arguments such as self."""

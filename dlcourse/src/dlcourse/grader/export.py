@@ -60,7 +60,8 @@ class Submission:
 
     def _repr_html_(self) -> str:
         body = "".join(f"<div>{html.escape(line)}</div>" for line in self._lines())
-        return f'<div role="status" style="{BOX.format(COLOURS["failed" if self.problems else "passed"])}">{body}</div>'
+        fine = not self.problems and all(result["passed"] == result["tests"] for result in self.results.values())
+        return f'<div role="status" style="{BOX.format(COLOURS["passed" if fine else "failed"])}">{body}</div>'
 
 
 class Progress:

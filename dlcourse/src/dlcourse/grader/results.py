@@ -7,7 +7,9 @@ from dlcourse.grader.questions import Public, Question
 
 MARKS = {"passed": "✓", "failed": "✗", "open": "○", "missing": "○"}
 COLOURS = {"passed": "#00664A", "failed": "#A33F00", "open": "#000", "missing": "#000"}
-BOX = "border-left:4px solid {};padding:4px 12px;margin:4px 0;line-height:1.45;background:#fff;color:#000"
+PLAIN = "background:#fff;color:#000"  # whatever the page's theme: the marks' colours are made for white
+BOX = "border-left:4px solid {};padding:4px 12px;margin:4px 0;line-height:1.45;" + PLAIN
+CALL = "The last call of the test:"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Result:
         rows = []
         for outcome in self.outcomes:
             head = f'<b style="color:{COLOURS[outcome.state]}">{MARKS[outcome.state]} {html.escape(outcome.test.topic)}</b>'
-            details = "".join(f"<div>{_html_line(line)}</div>" for line in _details(outcome))
+            details = "".join(_html_parts(outcome))
             rows.append(f'<div style="margin:4px 0">{head}<div style="margin-left:1.5em">{details}</div></div>')
         colour = COLOURS["passed" if self.all_passed else "failed"]
         title = f"<div><b>{html.escape(self.question.name)}</b></div>"
@@ -79,15 +81,19 @@ class Result:
 def _details(outcome: Outcome) -> list[str]:
     lines = [outcome.message] if outcome.message else []
     if outcome.call:
-        lines += ["The last call of the test:", *(f"    {line}" for line in outcome.call.splitlines())]
+        lines += [CALL, *(f"    {line}" for line in outcome.call.splitlines())]
     if outcome.hint:
         lines.append(f"Hint: {outcome.hint}")
     return lines
 
 
-def _html_line(line: str) -> str:
-    text = html.escape(line.strip())
-    return f'<code style="white-space:pre-wrap;margin-left:1.5em">{text}</code>' if line.startswith("    ") else text
+def _html_parts(outcome: Outcome) -> list[str]:
+    parts = [f"<div>{html.escape(outcome.message)}</div>"] if outcome.message else []
+    if outcome.call:
+        parts.append(f'<div>{CALL}</div><pre style="margin:2px 0 2px 1.5em;{PLAIN}">{html.escape(outcome.call)}</pre>')
+    if outcome.hint:
+        parts.append(f"<div>Hint: {html.escape(outcome.hint)}</div>")
+    return parts
 
 
 @dataclass(frozen=True)
