@@ -230,6 +230,7 @@ def names_by_question(cells: list[Cell], homework: Assignment) -> dict[str, list
     open_names: list[str] = []
     for cell in cells:
         if cell.kind != "code":
+            open_names = [] if assignment.TITLE.match(cell.text) else open_names  # what stands above a heading is given
             continue
         match = CHECK.fullmatch(cell.text)
         if match:

@@ -619,9 +619,13 @@ class Token:
         self.type, self.string, self.start = kind, string, (line, 0)
 
 
-F_START, F_END, OP, STRING, COMMENT, NL, T_START = range(900, 907)
+F_START, F_END, OP, STRING, COMMENT, NL, T_START, MIDDLE = range(900, 908)
 NAMES = dict(
-    zip(range(900, 907), ["FSTRING_START", "FSTRING_END", "OP", "STRING", "COMMENT", "NL", "TSTRING_START"], strict=True)
+    zip(
+        range(900, 908),
+        ["FSTRING_START", "FSTRING_END", "OP", "STRING", "COMMENT", "NL", "TSTRING_START", "FSTRING_MIDDLE"],
+        strict=True,
+    )
 )
 OPEN, CLOSE = (OP, "{"), (OP, "}")
 STREAMS = {
@@ -630,6 +634,11 @@ STREAMS = {
     "backslash": ([(F_START, 'f"'), OPEN, (STRING, r"'\n'"), CLOSE, (F_END, '"')], "backslash"),
     "comment": ([(F_START, 'f"""'), OPEN, (COMMENT, "# why"), CLOSE, (F_END, '"""')], "comment"),
     "line break": ([(F_START, 'f"'), OPEN, (NL, "\n"), CLOSE, (F_END, '"')], "line break"),
+    "backslash, nested": (
+        [(F_START, 'f"'), OPEN, (F_START, "f'"), (MIDDLE, r"\n"), (F_END, "'"), CLOSE, (F_END, '"')],
+        "backslash",
+    ),
+    "backslash in the text": ([(F_START, 'f"'), OPEN, CLOSE, (MIDDLE, r"\n"), (F_END, '"')], None),
     "t-string": ([(T_START, 't"')], "3.14"),
     "other quotes": ([(F_START, 'f"'), OPEN, (STRING, "'a'"), CLOSE, (F_END, '"')], None),
     "triple quotes, break": ([(F_START, 'f"""'), OPEN, (NL, "\n"), CLOSE, (F_END, '"""')], None),

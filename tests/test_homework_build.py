@@ -215,6 +215,33 @@ def test_plain_otter_grades_the_public_tests(built, tmp_path):
     assert "what do you divide by, and along which axis?" in done.stdout
 
 
+def test_plain_otter_runs_the_autograder(built, tmp_path):
+    """As on Gradescope: otter run, with autograder.zip, on a right answer and on the untouched release."""
+    release = (built.root / RELEASE).read_text()
+    stub = r"raise NotImplementedError(\"q1: softmax() is yours to write\")"
+    right = "e = np.exp(logits - logits.max(-1, keepdims=True)); return e / e.sum(-1, keepdims=True)"
+    assert stub in release
+    scores = {}
+    for name, text in (("right", release.replace(stub, right)), ("untouched", release)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "submission.ipynb").write_text(text)
+        shutil.copy(built.build / "homework" / "hw0" / "autograder.zip", folder)
+        command = [sys.executable, "-m", "otter", "run", "--no-logo", "submission.ipynb"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=offline_environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+        results = json.loads((folder / "results.json").read_text())["tests"]
+        [scores[name]] = [(test["score"], test["max_score"]) for test in results if test["name"] == "q1"]
+    assert scores == {"right": (2, 2), "untouched": (0, 2)}
+
+
+def test_what_stands_above_a_heading_is_no_answer(course):
+    work = assignment.read(master_of(course))
+    cells = [("code", "given = 1"), ("markdown", "## Question 1. Softmax"), ("code", "x = 1\nclass A:\n    pass")]
+    cells = [homework.Cell(kind, text, 0) for kind, text in [*cells, ("code", 'grader.check("q1")')]]
+    assert homework.names_by_question(cells, work)["q1"] == ["x", "A"]
+
+
 # The rules for authors: what is written, what it is changed to, what the build says, and at which line's text.
 PROMISE = "*2 points · 10 minutes · difficulty 1 of 3 · draws on lecture 02, Softmax regression*"
 PROBE = "    secret_probe = np.array([[1234.5, 1234.5]])\n"

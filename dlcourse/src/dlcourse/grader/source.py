@@ -146,14 +146,14 @@ def in_f_strings(tokens) -> tuple[int, str] | None:
         elif kind == "FSTRING_END":
             quotes.pop()
             braces.pop()
-        elif inside and braces[-1]:
+        elif inside and (kind != "FSTRING_MIDDLE" or any(braces[:-1])):  # a format spec may hold what it likes
             if kind == "COMMENT":
                 return line, "a comment inside the braces of an f-string"
             if "\\" in text:
                 return line, "a backslash inside the braces of an f-string: give the text a name first"
             if kind == "STRING" and any(outer in text for outer in quotes):
                 return line, f"the f-string's own quotes {quotes[-1]} stand again inside its braces: use the other kind"
-            if kind in ("NL", "NEWLINE") and len(quotes[-1]) == 1:
+            if kind == "NL" and any(count and len(quote) == 1 for quote, count in zip(quotes, braces, strict=True)):
                 return line, "a line break inside the braces of an f-string"
         if quotes and kind == "OP" and text in "{}":
             braces[-1] += 1 if text == "{" else -1
