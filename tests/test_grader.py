@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import psutil
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
@@ -99,6 +101,11 @@ def answer(path: Path, text: str = RIGHT) -> None:
     nbformat.write(nb, path)
 
 
+def stop_in(seconds: float) -> None:
+    """Press stop, as a front end does: by a signal to the main thread."""
+    threading.Timer(seconds, lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)).start()
+
+
 def small_book(function, *needs_hidden, **facts) -> Notebook:
     """A grader with one public test of one question."""
     book = Notebook("hw0")
@@ -163,7 +170,7 @@ def test_unknown_questions_and_a_folded_cell_that_was_not_run(shell, alone):
     run(shell, code_of(alone)[1])
     with pytest.raises(UnknownQuestionError, match=r"no question 'Q1'\. Did you mean 'q1'"):
         shell.user_ns["grader"].check("Q1")
-    assert "A person reads this answer, for 1 points" in repr(shell.user_ns["grader"].check("q2"))
+    assert "A person reads this answer, for 1 point:" in repr(shell.user_ns["grader"].check("q2"))
 
 
 def test_check_all(shell, alone):
@@ -218,7 +225,7 @@ def test_stop_passes_through_and_leaves_everything_in_place():
     exec("class f:\n    def __init__(self):\n        while True: pass", {"__name__": "__main__"}, names)
     init = names["f"].__init__
     book = small_book(endless)
-    threading.Timer(0.3, lambda: __import__("_thread").interrupt_main()).start()
+    stop_in(0.3)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         book.check("q1", names)
@@ -432,6 +439,22 @@ def test_a_kernel_that_dies_is_told_of(shell, alone):
     made = shell.user_ns["grader"].export()
     assert made.path.exists() and len(made.problems) == 1
     assert "ended the kernel (out of memory?); the cells below it were not run" in made.problems[0]
+
+
+def test_stopping_an_export_leaves_the_zip_and_no_kernel(shell, alone):
+    answer(alone)
+    edit(alone, "temperature_of_choice = 1.0", "while True: pass")
+    run(shell, *code_of(alone)[:2])
+    stop_in(4)
+    start = time.monotonic()
+    made = shell.user_ns["grader"].export()
+    assert time.monotonic() - start < 15
+    assert made.problems == ["You stopped the run, so the notebook was not tried from the top."] and made.path.exists()
+    assert [
+        p
+        for p in psutil.process_iter(["cmdline", "cwd"])
+        if "ipykernel_launcher" in (p.info["cmdline"] or []) and p.info["cwd"] == str(alone.parent)
+    ] == []
 
 
 def test_an_export_inside_an_export_does_nothing(shell, alone, monkeypatch, capsys):

@@ -145,7 +145,7 @@ def unsaved(cells: list[Cell], path: Path) -> Iterator[str]:
         if text in saved or not names[place] or any(names[place] & new or _similar(text, other) for other, new in later):
             continue
         yield (
-            f"You ran a cell that the saved file does not hold ({source.first_line(text)}). {path.name} was saved {minutes:.0f} minutes ago: "
+            f"You ran a cell that the saved file does not hold ({source.first_line(text)}). {path.name} was saved {minutes:.0f} min ago: "
             "save the notebook and export again, unless you deleted that cell on purpose."
         )
 
@@ -200,9 +200,7 @@ def run_fresh(
         except BrokenPipeError:
             pass  # it ended before it was told what to do: its log says why
         finally:
-            child.kill()
-            child.wait()
-            child.stdout.close()
+            _end(child)
         log.seek(0)
         said = log.read()
     steps = [step for step in told if "state" in step]
@@ -211,6 +209,16 @@ def run_fresh(
     if report is None and (not steps or steps[-1]["state"] != "dead"):
         problems.append(f"The fresh kernel could not be run: {_why(said)}")
     return problems, report or {}
+
+
+def _end(child: subprocess.Popen) -> None:
+    child.terminate()
+    try:
+        child.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    child.stdout.close()
 
 
 def _why(log: str) -> str:

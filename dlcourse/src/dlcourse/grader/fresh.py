@@ -7,6 +7,7 @@ running yet, and can be stopped whatever the kernel does. It writes one JSON lin
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,10 +39,10 @@ def run(folder: str, cells: list[str], caps: list[float], variable: str, tell) -
 
     manager = KernelManager(kernel_spec_manager=ThisPython())
     environment = {**os.environ, variable: "1"}
-    manager.start_kernel(cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    client = manager.blocking_client()
-    client.start_channels()
     try:
+        manager.start_kernel(cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        client = manager.blocking_client()
+        client.start_channels()
         client.wait_for_ready(timeout=120)
         for code, cap in zip(cells, caps, strict=True):
             said = _run_cell(manager, client, code, cap)
@@ -50,8 +51,8 @@ def run(folder: str, cells: list[str], caps: list[float], variable: str, tell) -
                 return
         tell({"report": _report(manager, client)})
     finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=True)
 
 
 def _run_cell(manager, client, code: str, cap: float) -> dict:
@@ -101,6 +102,7 @@ def _report(manager, client) -> dict:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the kernel does not outlive an export that was stopped
     task = json.load(sys.stdin)
     out = sys.stdout
     run(

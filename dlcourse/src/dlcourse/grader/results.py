@@ -49,7 +49,8 @@ class Result:
     def summary(self) -> str:
         """'3 of 3 public tests passed; 2 hidden tests remain, on: broadcasting, empty input'."""
         if self.question.manual:
-            return f"A person reads this answer, for {self.question.points:g} points: there is nothing to check here."
+            worth = f"{self.question.points:g} point{'' if self.question.points == 1 else 's'}"
+            return f"A person reads this answer, for {worth}: there is nothing to check here."
         total, hidden = len(self.outcomes), self.question.hidden_tests
         public = f"{self.passed} of {tests(total, 'public')} passed" if total else "No public tests"
         if not hidden:
