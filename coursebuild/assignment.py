@@ -18,7 +18,7 @@ from coursebuild.text import Cell, SourceError, read_source
 
 TITLE = re.compile(r"## Question (?P<number>\d+)\. (?P<title>\S.*)")
 FACTS = re.compile(
-    r"\*(?P<points>\d+(?:\.\d+)?) points? · (?P<minutes>\d+) minutes? · difficulty [123] of 3 · draws on lecture \d\d, [^*]+\*"
+    r"\*(?P<points>\d+(?:\.\d+)?) points? · (?P<minutes>\d+) minutes? · difficulty [123] of 3 · [^*\n]*\b(?:lectures?|questions?) \d[^*\n]*\*"
 )
 TIME_LIMIT = re.compile(r"<!-- time limit: (\d+) s -->")
 DEFAULT_TIME_LIMIT = 20
@@ -233,8 +233,10 @@ def _test(cell: Cell, path: Path) -> Test:
     topic, points, hint = fields.get("name"), fields.get("points"), fields.get("failure_message")
     if not isinstance(topic, str) or not topic.strip():
         raise SourceError(path, cell.line, "the test has no topic: write 'name: broadcasting' into its config; students see it")
-    if topic != topic.lower():
-        raise SourceError(path, cell.line, f"a topic is in lower case, got {topic!r}")
+    if topic[0] != topic[0].lower() or topic.isupper():
+        raise SourceError(
+            path, cell.line, f"a topic is in lower case but for names, and starts with a small letter, got {topic!r}"
+        )
     if not isinstance(hint, str) or not hint.strip():
         raise SourceError(path, cell.line, f"the test {topic!r} has no hint: write 'failure_message: what to look at first'")
     if re.search(r'["\\\n]', hint.strip()):
@@ -343,14 +345,26 @@ def _hints(function: ast.FunctionDef, path: Path, start: int) -> Iterator[str]:
         for keyword in call.keywords:
             line = start + keyword.value.lineno - 1
             if keyword.arg == "mistakes":
-                value = dicts.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
-                if not isinstance(value, ast.Dict) or not all(_literal(key) for key in value.keys):
+                found = _keys(keyword.value, dicts)
+                if found is None:
                     raise SourceError(path, line, "the hints of mistakes are string literals: mistakes={'...': wrong}")
-                yield from (key.value for key in value.keys)
+                yield from found
             elif keyword.arg == "hint":
                 if not _literal(keyword.value):
                     raise SourceError(path, line, "a hint is a string literal, so that the manifest can list it")
                 yield keyword.value.value
+
+
+def _keys(node: ast.AST, dicts: dict[str, ast.Dict]) -> list[str] | None:
+    """The keys of the dict that an expression gives, of either branch where it chooses; None where they are not literals."""
+    if isinstance(node, ast.Name) and node.id in dicts:
+        return _keys(dicts[node.id], {})
+    if isinstance(node, ast.IfExp):
+        branches = [_keys(node.body, dicts), _keys(node.orelse, dicts)]
+        return None if None in branches else branches[0] + branches[1]
+    if isinstance(node, ast.Dict) and all(_literal(key) for key in node.keys):
+        return [key.value for key in node.keys]
+    return [] if isinstance(node, ast.Constant) and node.value is None else None
 
 
 def _draws(function: ast.FunctionDef, path: Path, start: int) -> Iterator[int]:

@@ -254,6 +254,7 @@ RULES = {
     "wrong number": ("## Question 1.", "## Question 3.", "this is question 1, and its title says 3"),
     "time limit": ("<!-- time limit: 5 s -->", "<!-- time limit: 5 min -->", "is written <!-- time limit: 60 s -->"),
     "no topic": ("name: large logits\n", "", "has no topic"),
+    "facts without a source": (PROMISE, PROMISE.replace("lecture 02", "what you know"), "lacks its line of facts"),
     "topic in capitals": ("name: large logits", "name: Large logits", "lower case"),
     "topic twice": ("name: large logits", "name: shape", "the topic of q1 'shape' is there already, in line"),
     "no hint": ("failure_message: what does exp give for a large number?\n", "", "has no hint"),
