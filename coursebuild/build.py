@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from coursebuild import lectures, master, text
+from coursebuild import homework, lectures, text
 from coursebuild.settings import Settings
 
 WEEKS = re.compile(r"(<!-- weeks: made by `make build` -->\n).*?(<!-- end of weeks -->)", re.S)
@@ -38,8 +38,12 @@ def generate(settings: Settings) -> dict[Path, str]:
     for lecture in course:
         nb = text.notebook(lectures.cells_of(lecture, course, settings))
         made[settings.lectures / lecture.notebook_name] = text.dumps(nb)
+    works = homework.read_all(settings)
+    for work in works:
+        made[settings.root / homework.release_path(work)] = homework.release(work, settings)
     readme = settings.root / "README.md"
-    made[readme] = with_weeks(readme.read_text(encoding="utf-8"), lectures.week_table(course, settings))
+    table = lectures.week_table(course, settings, homework.links(works))
+    made[readme] = with_weeks(readme.read_text(encoding="utf-8"), table)
     return made
 
 
@@ -56,13 +60,12 @@ def with_weeks(readme: str, table: str) -> str:
     return WEEKS.sub(lambda match: f"{match[1]}\n{table}\n\n{match[2]}", readme)
 
 
-def masters(settings: Settings) -> dict[Path, str]:
-    """Each homework master as an otter master notebook, under build/."""
+def private(settings: Settings) -> dict[Path, str]:
+    """What only instructors and the grader may have, under build/: each master as a notebook, and each manifest."""
     made = {}
-    for path in master.find(settings.root):
-        _, cells = text.read_source(path)
-        master.check(cells, path)
-        made[settings.build / "masters" / f"{path.stem}.ipynb"] = text.dumps(text.notebook(cells))
+    for work in homework.read_all(settings):
+        made[settings.build / "masters" / f"{work.path.stem}.ipynb"] = homework.master_notebook(work)
+        made[homework.private_folder(work, settings) / "manifest.json"] = homework.manifest(work)
     return made
 
 
@@ -75,8 +78,8 @@ def differences(settings: Settings) -> list[Path]:
 
 def orphans(settings: Settings, wanted: dict[Path, str]) -> list[Path]:
     """Generated notebooks whose source is gone. A notebook that somebody made here by hand is not ours to judge."""
-    found = [path for path in sorted(settings.lectures.glob("*.ipynb")) if path not in wanted]
-    return [path for path in found if _is_generated(path)]
+    there = [*sorted(settings.lectures.glob("*.ipynb")), *sorted((settings.root / "homework").glob("*/*.ipynb"))]
+    return [path for path in there if path not in wanted and _is_generated(path)]
 
 
 def _is_generated(path: Path) -> bool:
@@ -90,7 +93,7 @@ def build(settings: Settings) -> Report:
     """Write what differs. A notebook that was edited by hand is set aside under edited/, never lost."""
     report = Report()
     wanted = generate(settings)
-    for path, content in {**wanted, **masters(settings)}.items():
+    for path, content in {**wanted, **private(settings)}.items():
         if path.exists() and path.read_text(encoding="utf-8") == content:
             continue
         set_aside_edits(settings, path, report)

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -120,13 +121,17 @@ def cells_of(lecture: Lecture, lectures: list[Lecture], settings: Settings) -> l
     return [*cells, Cell("markdown", f"---\n\n{navigation}", 0)]
 
 
-def week_table(lectures: list[Lecture], settings: Settings) -> str:
-    """The README's table, one row a lecture."""
+def week_table(lectures: list[Lecture], settings: Settings, homeworks: Mapping[str, str]) -> str:
+    """The README's table, one row a lecture.
+
+    Args:
+        homeworks: the path of each homework that is there, by its name; the others are named without a link.
+    """
     rows = ["| | lecture | its question | open | homework |", "| --- | --- | --- | --- | --- |"]
     for lecture in lectures:
         path = f"lectures/{lecture.notebook_name}"
         title, question = (text.replace("|", "\\|") for text in (lecture.title, lecture.question))
-        rows.append(
-            f"| {lecture.number} | [{title}]({path}) | {question} | {badge(settings, path)} | {lecture.homework or ''} |"
-        )
+        work = lecture.homework or ""
+        linked = f"[{work}]({homeworks[work]})" if work in homeworks else work
+        rows.append(f"| {lecture.number} | [{title}]({path}) | {question} | {badge(settings, path)} | {linked} |")
     return "\n".join(rows)

@@ -200,7 +200,9 @@ def _code_lines(cell: Cell, path: Path | str, inside: str | None, prompted: bool
     hidden = inside == "TESTS" and (markers[0] == "HIDDEN" or _test_config(texts, markers, cell, path).get("hidden", False))
     whole = "hidden test" if hidden else "solution" if inside == "SOLUTION" and prompted else None
     if whole:
-        return [Line(line.text, line.number, whole) for line in lines]
+        # A hidden test's config is public: its topic is shown to everybody, its hint to whoever fails it.
+        shown = markers.index("END TEST CONFIG") + 1 if markers[0] == "BEGIN TEST CONFIG" else 0
+        return [Line(line.text, line.number, None if i < shown else whole) for i, line in enumerate(lines)]
     if inside == "SOLUTION" and not any(line.secret for line in lines):
         raise SourceError(
             path, cell.line, "a code cell of a solution block has no solution marker: it would be shipped as it is"

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from string import Template
 
-from coursebuild import build, lectures
+from coursebuild import build, homework, lectures
 from coursebuild.leaks import PUBLIC_LINES, Gate, Leak
 from coursebuild.settings import Settings
 
@@ -71,7 +71,7 @@ def stage(settings: Settings, folder: Path) -> dict[str, bytes]:
 def public_readme(settings: Settings) -> str:
     name = settings.public_url.rsplit("/", 1)[-1]
     return Template(README.read_text(encoding="utf-8")).substitute(
-        weeks=lectures.week_table(lectures.read_lectures(settings), settings),
+        weeks=lectures.week_table(lectures.read_lectures(settings), settings, homework.links(homework.read_all(settings))),
         public_url=settings.public_url,
         branch=settings.public_branch,
         wheel_url=settings.wheel_url,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from coursebuild import assignment, homework
 from coursebuild import settings as course_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,8 +18,15 @@ def settings():
     return course_settings.load()
 
 
+@pytest.fixture(scope="session")
+def assigned(settings, tmp_path_factory):
+    """What otter makes of the sample master, once for all tests."""
+    elsewhere = replace(settings, root=tmp_path_factory.mktemp("assigned"))
+    return homework.assign(assignment.read(SAMPLE_MASTER), elsewhere)
+
+
 @pytest.fixture
-def course(tmp_path):
+def course(tmp_path, assigned):
     """A small course of its own: this repository's dlcourse, one lecture, the sample master, in a git repository."""
     root = tmp_path / "a course"
     (root / "lectures" / "src").mkdir(parents=True)
@@ -33,6 +41,7 @@ def course(tmp_path):
         '# %% tags=["setup"]\nimport math\n\n'
         "# %%\nmath.pi\n"
     )
+    shutil.copytree(assigned, root / "build" / "homework" / "hw0")
     subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
     return replace(course_settings.load(root), root=root)
 

@@ -5,6 +5,7 @@ import gzip
 import html
 import io
 import json
+import shutil
 import struct
 import subprocess
 import tarfile
@@ -14,7 +15,7 @@ import zlib
 import nbformat
 import pytest
 
-from coursebuild import build, leaks, publish
+from coursebuild import build, homework, leaks, publish, text
 from coursebuild.__main__ import main
 from coursebuild.leaks import Gate
 from tests.conftest import SAMPLE_MASTER
@@ -193,7 +194,9 @@ def test_publish_into_an_empty_folder_then_again_then_after_a_change(built, tmp_
     assert "Published" in publish.publish(built, dest)
     files = tree(dest)
     wheel = f"dist/{built.wheel_name}"
-    assert set(files) == {"README.md", "LICENSE", "lectures/01_sample.ipynb", wheel, publish.RECORD}
+    release = "homework/hw0_sample/hw0_sample.ipynb"
+    assert set(files) == {"README.md", "LICENSE", "lectures/01_sample.ipynb", release, wheel, publish.RECORD}
+    assert b"rows sum to one" in files[release] and built.wheel_url.encode() in files[release]
     assert built.wheel_url.encode() in files["README.md"] and built.wheel_url.encode() in files["lectures/01_sample.ipynb"]
     with zipfile.ZipFile(io.BytesIO(files[wheel])) as packed:
         assert "dlcourse/__init__.py" in packed.namelist()
@@ -247,14 +250,14 @@ def plant_in_wheel(course, dest):
 
 
 def plant_the_master(course, dest):
-    (course.root / "homework").mkdir()
+    (course.root / "homework").mkdir(exist_ok=True)
     (course.root / "homework" / "data.txt").write_bytes(
         (course.root / "solutions" / "hw0_sample" / "hw0_sample.py").read_bytes()
     )
 
 
 def plant_a_file_that_cannot_be_read(course, dest):
-    (course.root / "homework").mkdir()
+    (course.root / "homework").mkdir(exist_ok=True)
     (course.root / "homework" / "slides.pdf").write_bytes(b"%PDF-1.7 " + zlib.compress(SOLUTION.encode()))
 
 
@@ -262,8 +265,20 @@ def plant_an_older_answer(course, dest):
     """The master changes, and the release still holds what it said before."""
     path = course.root / "solutions" / "hw0_sample" / "hw0_sample.py"
     path.write_text(path.read_text().replace("shifted_for_safety", "centred"))
-    (course.root / "homework").mkdir()
+    (course.root / "homework").mkdir(exist_ok=True)
     (course.root / "homework" / "data.txt").write_text(SOLUTION)
+
+
+def plant_the_hidden_tests(course, dest):
+    shutil.copy(course.build / "homework" / "hw0" / "tests" / "q1.py", course.root / "homework" / "hw0_sample" / "q1.py")
+
+
+def plant_the_autograder(course, dest):
+    shutil.copy(course.build / "homework" / "hw0" / "autograder.zip", course.root / "homework" / "hw0_sample")
+
+
+def plant_the_master_notebook(course, dest):
+    shutil.copy(course.build / "masters" / "hw0_sample.ipynb", course.root / "homework" / "hw0_sample" / "notes.json")
 
 
 def plant_in_history(course, dest):
@@ -303,7 +318,7 @@ def test_a_planted_leak_closes_the_gate_and_leaves_dest_alone(plant, built, tmp_
     with pytest.raises(publish.PublishError, match="The leak gate is closed"):
         publish.publish(built, dest)
     assert (tree(dest) if dest.exists() else None) == before
-    assert len(PLANTS) == 12
+    assert len(PLANTS) == 15
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
@@ -314,6 +329,35 @@ def test_with_the_gate_open_the_same_leak_is_published(plant, built, tmp_path, m
     plant(built, dest)
     commit_if_changed(built.root)
     assert "Published" in publish.publish(built, dest)
+
+
+@pytest.mark.parametrize("line", [SOLUTION, HIDDEN, WRITTEN], ids=["solution", "hidden test", "written answer"])
+def test_a_build_that_lets_an_answer_through_is_not_published(line, course, tmp_path, monkeypatch):
+    """The release is then what the build makes of its source, so only the gate stands in the way."""
+    honest = homework.release_cells
+    monkeypatch.setattr(
+        homework, "release_cells", lambda *args: [*honest(*args), text.Cell("markdown", f"A stray line: {line.strip()}", 0)]
+    )
+    build.build(course)
+    (course.root / ".gitignore").write_text("build/\n")
+    commit(course.root)
+    with pytest.raises(publish.PublishError, match=r"(?s)The leak gate is closed.*homework/hw0_sample/hw0_sample\.ipynb"):
+        publish.publish(course, tmp_path / "public")
+
+
+def test_a_release_edited_by_hand_is_not_published(built, tmp_path):
+    path = built.root / "homework" / "hw0_sample" / "hw0_sample.ipynb"
+    nb = nbformat.read(path, as_version=4)
+    nb.cells[-2].source += f"\n{SOLUTION}"
+    path.write_text(nbformat.writes(nb))
+    commit(built.root)
+    with pytest.raises(publish.PublishError, match="differ from their sources"):
+        publish.publish(built, tmp_path / "public")
+
+
+def test_a_hidden_tests_topic_and_hint_are_public():
+    lines = {secret.line for secret in SECRETS}
+    assert not any("large logits" in line or "exp give" in line or "points:" in line for line in lines)
 
 
 def test_publishing_refuses_what_it_could_harm(built, tmp_path):
@@ -405,7 +449,7 @@ def test_a_record_that_points_outside_is_refused(built, tmp_path):
 
 
 def test_only_committed_files_are_published(built, tmp_path):
-    (built.root / "homework").mkdir()
+    (built.root / "homework").mkdir(exist_ok=True)
     (built.root / "homework" / "grades.csv").write_text("Ada,3\n")
     with pytest.raises(publish.PublishError, match="not committed here"):
         publish.publish(built, tmp_path / "public")
@@ -414,7 +458,7 @@ def test_only_committed_files_are_published(built, tmp_path):
 def test_homework_without_a_master_is_not_published(course, tmp_path):
     """As after a sparse checkout: nothing is known of the answers, so nothing can be searched for."""
     (course.root / "solutions" / "hw0_sample" / "hw0_sample.py").unlink()
-    (course.root / "homework").mkdir()
+    (course.root / "homework").mkdir(exist_ok=True)
     (course.root / "homework" / "data.txt").write_text("1 2 3")
     build.build(course)
     commit(course.root)

@@ -25,7 +25,7 @@ def test_generated_files_are_what_their_sources_give(settings):
 
 
 def test_notebooks_hold_no_outputs():
-    for path in (ROOT / "lectures").glob("*.ipynb"):
+    for path in [*(ROOT / "lectures").glob("*.ipynb"), *(ROOT / "homework").glob("*/*.ipynb")]:
         assert '"output_type"' not in path.read_text() and '"execution_count": null' in path.read_text()
 
 
@@ -58,8 +58,9 @@ def test_every_dependency_is_pinned_and_students_get_lower_bounds():
     for path in ("pyproject.toml", "dlcourse/pyproject.toml"):
         project = tomllib.loads((ROOT / path).read_text())["project"]
         for requirement in [*project["dependencies"], *project.get("optional-dependencies", {}).get("dev", [])]:
-            name, bound = re.fullmatch(r"([\w-]+)>=([\d.]+)", requirement).groups()
-            assert f"\n{name.lower()}==" in pins, f"{name} >= {bound} has no pin: make constraints"
+            name, how, bound = re.fullmatch(r"([\w-]+)(>=|==)([\d.]+)", requirement).groups()
+            assert f"\n{name.lower()}==" in pins, f"{name} {how} {bound} has no pin: make constraints"
+            assert how == ">=" or path == "pyproject.toml", f"{requirement} would fight what a student has"
 
 
 def test_pins_admit_every_python_3_11():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from coursebuild import lectures, publish, text
+from coursebuild import build, lectures, publish, text
 from coursebuild.execute import NotebookError, execute
 from tests.conftest import ROOT
 
@@ -101,6 +101,29 @@ def test_a_lecture_alone_runs_on_colab_and_adds_dlcourse_only(source, colab, pub
     assert before - after == set()
     assert [line.split("==")[0].split(" @ ")[0] for line in after - before] == ["dlcourse"]
     execute(path, kernel="colab")  # the second time finds everything in place
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_homework_alone_is_checked_and_exported_on_colab(course, colab, published, tmp_path):
+    """Its answer is written, then all cells are run, the export too; only dlcourse is added to what is there."""
+    course = course.at(published.public_url)
+    build.build(course)
+    path = tmp_path / "empty folder" / "copy of homework.ipynb"
+    path.parent.mkdir()
+    text = (course.root / "homework" / "hw0_sample" / "hw0_sample.ipynb").read_text()
+    stub = r"raise NotImplementedError(\"q1: softmax() is yours to write\")"
+    assert stub in text
+    path.write_text(text.replace(stub, "return np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)"))
+    before = freeze(colab)
+    run = execute(path, kernel="colab")
+    assert {line.split(" @ ")[0] for line in freeze(colab) - before} == {"dlcourse"}
+    shown = "\n".join(
+        output.data["text/plain"] for cell in run.notebook.cells for output in cell.get("outputs", []) if "data" in output
+    )
+    assert "2 of 2 public tests passed; 2 hidden tests remain, on: large logits, shift invariance" in shown
+    assert "The notebook runs from the top, within its times." in shown and "Submit this file" in shown
+    assert len(list(path.parent.glob("hw0_*.zip"))) == 1
 
 
 @pytest.mark.slow

@@ -70,6 +70,7 @@ def _article(kind: str) -> str:
         "tensor": "a torch tensor",
         "number": "a number",
         "NoneType": "None (is a return missing?)",
+        "ellipsis": "`...` (not written yet)",
     }
     return names.get(kind, f"a value of type {kind}")
 

@@ -19,10 +19,19 @@ def did_you_mean(word: str, known) -> str:
     return f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(map(repr, known)) or 'none'}."
 
 
+def message(error: BaseException) -> str:
+    """What an exception says; nothing where its own class fails to say it."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 def describe(error: BaseException) -> str:
     """One line for an exception: its type, its message, and the innermost line that is not a library's."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_readers(frame.filename)]
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = message(error)
+    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, SyntaxError) or not own:
         return text
     frame = own[-1]
