@@ -1,0 +1,198 @@
+"""Lock a process down before it runs a student's code: irrevocably, and without any privilege.
+
+Each layer is a function of its own in LAYERS, in the order in which they are put on. One that cannot be put on raises
+`MissingLayerError`, and the submission is refused: student code never runs half contained.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from autograder import landlock, syscalls
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 1, 4, 24, 38, 39
+CAPABILITY_VERSION = 0x20080522
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+SHARED = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/localtime")
+WHAT_TO_DO = {
+    "no_new_privs": "Linux 3.5 or newer is needed.",
+    "capabilities": "Grade as an ordinary user, or as a root that may drop its capabilities.",
+    "limits": "Raise the hard limits of the grading user: ulimit -H -a shows them.",
+    "landlock": "Linux 5.13 or newer with Landlock is needed: lsm= on the kernel's command line must name it, and a container's "
+    "seccomp profile must let its three system calls pass. macOS and gVisor lack it: grade in a Linux container or VM.",
+    "seccomp": "A Linux kernel with CONFIG_SECCOMP_FILTER is needed, on x86_64 or aarch64.",
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class MissingLayerError(Exception):
+    """A layer of containment could not be put on; the text names it and says why."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a student's process may use.
+
+    Attributes:
+        scratch: the one folder that it may write to.
+        memory_mb: address space beyond what the process has when it is locked, in MiB.
+        cpu_s: CPU time, in seconds.
+        file_mb: the size of one file, in MiB.
+        files: open at the same time.
+    """
+
+    scratch: str
+    memory_mb: int = 2048
+    cpu_s: int = 600
+    file_mb: int = 32
+    files: int = 64
+
+
+def readable() -> list[str]:
+    """What student code may read: the interpreter, installed packages, fonts and time zones.
+
+    An editable install adds its project's folder to sys.path, tests and all. Such folders are left out; the package of an
+    editable dlcourse is admitted by itself.
+    """
+    paths = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    paths |= {f"{base}/lib" for base in {sys.base_prefix} if base != "/usr"}
+    spec = find_spec("dlcourse")
+    if spec is not None and spec.submodule_search_locations:
+        paths.add(next(iter(spec.submodule_search_locations)))
+    return sorted({os.path.realpath(path) for path in paths} | {path for path in SHARED if Path(path).exists()})
+
+
+def exposed(*private: Path) -> list[str]:
+    """Of these private paths, those that student code could reach: one lies in a readable folder, or holds one."""
+    folders = [Path(path) for path in readable()]
+    found = []
+    for path in (Path(path).resolve() for path in private):
+        if any(path == folder or folder in path.parents or path in folder.parents for folder in folders):
+            # A checkout holds its own .venv: that it contains a readable folder is harmless unless it is searched for.
+            found.append(str(path))
+    return found
+
+
+def _prctl(option: int, value: int) -> int:
+    return _libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)
+
+
+def _no_new_privs(bounds: Bounds) -> None:
+    if _prctl(PR_SET_NO_NEW_PRIVS, 1) != 0 or _prctl(PR_GET_NO_NEW_PRIVS, 0) != 1:
+        raise OSError(ctypes.get_errno(), "no_new_privs cannot be set")
+
+
+def _drop_capabilities(bounds: Bounds) -> None:
+    for capability in range(64):
+        _prctl(PR_CAPBSET_DROP, capability)  # fails without CAP_SETPCAP, and then there is nothing to drop
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError(ctypes.get_errno(), "capset failed")
+    status = Path("/proc/self/status").read_text()
+    for name in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+        if f"{name}:\t{0:016x}" not in status:
+            raise OSError(0, f"{name} is not empty")
+
+
+def _limit(bounds: Bounds) -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    wanted = {
+        resource.RLIMIT_AS: pages * resource.getpagesize() + (bounds.memory_mb << 20),
+        resource.RLIMIT_CPU: bounds.cpu_s,
+        resource.RLIMIT_FSIZE: bounds.file_mb << 20,
+        resource.RLIMIT_NOFILE: bounds.files,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+    }
+    for kind, value in wanted.items():
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an OSError
+    _prctl(PR_SET_DUMPABLE, 0)
+
+
+def _restrict_files(bounds: Bounds) -> None:
+    landlock.restrict([*readable(), *DEVICES], [bounds.scratch, "/dev/null"])
+
+
+def _filter_calls(bounds: Bounds) -> None:
+    syscalls.install(syscalls.allowed(os.getpid()))
+
+
+LAYERS: dict[str, Callable[[Bounds], None]] = {
+    "no_new_privs": _no_new_privs,
+    "capabilities": _drop_capabilities,
+    "limits": _limit,
+    "landlock": _restrict_files,
+    "seccomp": _filter_calls,
+}
+
+
+def lock(bounds: Bounds) -> None:
+    """Put on every layer. The process keeps the descriptors that it has.
+
+    Raises:
+        MissingLayerError: one could not be put on. The process must then end.
+    """
+    for name, put_on in LAYERS.items():
+        try:
+            put_on(bounds)
+        except (OSError, ValueError) as error:
+            raise MissingLayerError(f"{name}: {error}. {WHAT_TO_DO[name]}") from error
+
+
+def die_with_parent(parent: int) -> None:
+    """Be killed when the parent ends. The parent may have ended already: then end now."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What this machine says about one layer: present, and if not, why and what to do."""
+
+    name: str
+    present: bool
+    detail: str
+
+
+def layers() -> list[Layer]:
+    """Each layer of containment, tried out in a process of its own."""
+    command = [sys.executable, "-m", "autograder.containment"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    try:
+        return [Layer(**layer) for layer in json.loads(done.stdout)]
+    except (ValueError, TypeError):
+        return [Layer(name, False, f"The trial itself failed: {done.stderr.strip()[-300:]}") for name in LAYERS]
+
+
+def _try_out() -> None:
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        bounds = Bounds(scratch)
+        for name, put_on in LAYERS.items():
+            try:
+                put_on(bounds)
+            except (OSError, ValueError) as error:
+                found.append({"name": name, "present": False, "detail": f"{error}. {WHAT_TO_DO[name]}"})
+            else:
+                found.append({"name": name, "present": True, "detail": ""})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    _try_out()

@@ -1,0 +1,162 @@
+"""What a student sees of a grade: one page, and Gradescope's results.json.
+
+Everything in a result may have been written by a student, so every text goes through `autograder.escaping`. The page holds
+no script, loads nothing, and forbids both by its Content-Security-Policy.
+"""
+
+import base64
+import json
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+from autograder.escaping import for_html, visible
+from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult
+
+STYLE = """
+:root { --ink: #1c1f23; --soft: #5a626b; --line: #d8dde3; --page: #f6f7f9; --card: #fff; --good: #00664a; --bad: #a33f00;
+  --code: #f0f2f5; --note: #fff6dd; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #a5adb6; --line: #3a4149; --page: #16181b;
+  --card: #1f2226; --good: #5fd0ab; --bad: #ff9f68; --code: #2a2e33; --note: #3a3220; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
+main { max-width: 50rem; margin: 0 auto; padding: 2rem 1rem 4rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 0; } h3 { font-size: 1rem; margin: 0 0 .3rem; }
+p { margin: .3rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
+header { display: flex; gap: 1.5rem; justify-content: space-between; align-items: baseline; flex-wrap: wrap; }
+.score { font-size: 2rem; font-weight: 650; white-space: nowrap; } .score small { font-size: 1rem; font-weight: 400; }
+section, .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1.1rem;
+  margin-top: 1rem; }
+.note { background: var(--note); } table { width: 100%; border-collapse: collapse; margin-top: .3rem; }
+th { text-align: left; font-weight: 600; } td, th { padding: .25rem .5rem .25rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; } tr:last-child td { border-bottom: 0; } .number { text-align: right; white-space: nowrap; padding-right: 0; }
+a { color: inherit; } .head { display: flex; justify-content: space-between; gap: 1rem; } .head b { white-space: nowrap; }
+ul { list-style: none; margin: .5rem 0 0; padding: 0; } li { padding: .35rem 0 .35rem 1.6rem; position: relative; }
+li > .mark { position: absolute; left: 0; font-weight: 700; } ol { margin: .3rem 0 0; padding-left: 1.4rem; }
+ol li { padding: .15rem 0; } pre { background: var(--code); border-radius: .3rem; padding: .5rem .7rem; margin: .3rem 0;
+  white-space: pre-wrap; font: .85rem/1.45 ui-monospace, Menlo, Consolas, monospace; max-height: 24rem; overflow: auto; }
+.hint { border-left: 3px solid var(--bad); padding-left: .6rem; margin: .3rem 0; }
+"""
+_STYLE_HASH = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+NEXT = 3  # so many things to do next: a longer list is not read
+
+
+def points(value: float) -> str:
+    """'2.5', '2' or '0.33'."""
+    return f"{round(value, 2):g}"
+
+
+def seconds(value: float) -> str:
+    """A time as students see it: rounded, because an exact one tells what a hidden test does."""
+    return "under 1 s" if value < 1 else f"about {round(value)} s"
+
+
+def _tests(count: int, kind: str) -> str:
+    return f"{count} {kind} test{'' if count == 1 else 's'}"
+
+
+def _hidden(question: QuestionResult) -> list[TestResult]:
+    return [test for test in question.tests if test.hidden]
+
+
+def hidden_summary(question: QuestionResult) -> str:
+    """'3 of 5 hidden tests passed; 2 failed, on: broadcasting, empty input', by topic and never by name; '' if there are none."""
+    hidden = _hidden(question)
+    failed = [test.topic for test in hidden if not test.passed]
+    if not hidden:
+        return ""
+    if not failed:
+        return f"{_tests(len(hidden), 'hidden')} passed"
+    if question.status == "graded":
+        return f"{len(hidden) - len(failed)} of {_tests(len(hidden), 'hidden')} passed; {len(failed)} failed, on: {', '.join(failed)}"
+    remain = "remains" if len(failed) == 1 else "remain"
+    return f"{_tests(len(failed), 'hidden')} {remain}, on: {', '.join(failed)}"
+
+
+def next_steps(result: SubmissionResult) -> list[str]:
+    """What to do next, most useful first; at most three sentences, each about one question."""
+    if not result.counts:
+        return ["Nothing: you need not submit again. Your instructor sees to it."]
+    if result.status == "unreadable":
+        return ["Open the notebook where you work, save it, run its last cell, and submit the zip file that it writes."]
+    steps = []
+    lost = [question for question in result.questions if not question.manual and question.points < question.max_points]
+    for question in sorted(lost, key=lambda question: question.points - question.max_points):
+        name = f"{question.id}, {points(question.max_points - question.points)} points to win"
+        public = [test for test in question.tests if not test.hidden and not test.passed]
+        if question.status != "graded":
+            steps.append(f"{name}: {STATUSES[question.status].student}")
+        elif public:
+            steps.append(f'{name}: run grader.check("{question.id}") in your notebook; it shows the first public test that fails.')
+        else:
+            hint = next((test.hint for test in _hidden(question) if not test.passed and test.hint), None)
+            steps.append(f"{name}: {hint}" if hint else f"{name}: test your code on {question.title} with inputs of your own.")
+    if len(steps) > NEXT:
+        rest = len(steps) - NEXT
+        steps[NEXT:] = [f"Then look at the {'other question' if rest == 1 else f'{rest} other questions'} below."]
+    return steps or ["Nothing is left to do here: every test passed."]
+
+
+def page(result: SubmissionResult) -> str:
+    """The page of one submission, as HTML."""
+    title = f"{for_html(result.assignment)}: {_score_text(result)}"
+    parts = [_head(result), _overview(result), _next(result), *(_question(question) for question in result.questions), _foot(result)]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n" + "\n".join(parts) + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _score_text(result: SubmissionResult) -> str:
+    return "no score yet" if result.points is None else f"{points(result.points)} of {points(result.max_points)} points"
+
+
+def _head(result: SubmissionResult) -> str:
+    if result.points is None:
+        score = '<div class="score"><small>no score yet</small></div>'
+    else:
+        score = f'<div class="score">{points(result.points)} <small>of {points(result.max_points)} points</small></div>'
+    about = f"Submitted by {for_html(result.student)}, attempt {result.attempt}"
+    says = result.message_student or STATUSES[result.status].student
+    tone = "" if result.status == "graded" else " note"
+    return (
+        f'<header><div><h1>{for_html(result.assignment)}</h1><p class="soft">{about}</p></div>{score}</header>\n'
+        f'<div class="card{tone}" role="status">{for_html(says)}</div>'
+    )
+
+
+def _overview(result: SubmissionResult) -> str:
+    if not result.questions:
+        return ""
+    rows = []
+    for number, question in enumerate(result.questions, 1):
+        title = f'<a href="#question-{number}">{for_html(question.id)}</a> {for_html(question.title)}'
+        rows.append(f'<tr><td>{title}</td><td class="number">{_question_points(question)}</td></tr>')
+    head = '<tr><th scope="col">Question</th><th scope="col" class="number">Points</th></tr>'
+    return f"<section><table>{head}{''.join(rows)}</table></section>"
+
+
+def _question_points(question: QuestionResult) -> str:
+    if question.manual:
+        return f"read by a person, up to {points(question.max_points)}"
+    tone = "good" if question.points >= question.max_points else "bad"
+    return f'<span class="{tone}">{points(question.points)} of {points(question.max_points)}</span>'
+
+
+def _next(result: SubmissionResult) -> str:
+    steps = "".join(f"<li>{for_html(step)}</li>" for step in next_steps(result))
+    return f"<section><h2>What to do next</h2><ol>{steps}</ol></section>"
+
+
+def _question(question: QuestionResult) -> str:
+    number = question.id.removeprefix("q")
+    lines = [
+        f'<div class="head"><h2>{for_html(question.id)} {for_html(question.title)}</h2><b>{_question_points(question)}</b></div>'
+    ]
+    del number
+    return "".join(lines)
