@@ -89,7 +89,9 @@ def next_steps(result: SubmissionResult) -> list[str]:
         if question.status != "graded":
             steps.append(f"{name}: {STATUSES[question.status].student}")
         elif public:
-            steps.append(f'{name}: run grader.check("{question.id}") in your notebook; it shows the first public test that fails.')
+            steps.append(
+                f'{name}: run grader.check("{question.id}") in your notebook; it shows the first public test that fails.'
+            )
         else:
             hint = next((test.hint for test in _hidden(question) if not test.passed and test.hint), None)
             steps.append(f"{name}: {hint}" if hint else f"{name}: test your code on {question.title} with inputs of your own.")
@@ -102,13 +104,16 @@ def next_steps(result: SubmissionResult) -> list[str]:
 def page(result: SubmissionResult) -> str:
     """The page of one submission, as HTML."""
     title = f"{for_html(result.assignment)}: {_score_text(result)}"
-    parts = [_head(result), _overview(result), _next(result), *(_question(question) for question in result.questions), _foot(result)]
+    questions = [_question(number, question) for number, question in enumerate(result.questions, 1)]
+    parts = [_head(result), _overview(result), _next(result), *questions, _foot(result)]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n" + "\n".join(parts) + "\n</main>\n</body>\n</html>\n"
+        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(parts)
+        + "\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -153,10 +158,122 @@ def _next(result: SubmissionResult) -> str:
     return f"<section><h2>What to do next</h2><ol>{steps}</ol></section>"
 
 
-def _question(question: QuestionResult) -> str:
-    number = question.id.removeprefix("q")
-    lines = [
-        f'<div class="head"><h2>{for_html(question.id)} {for_html(question.title)}</h2><b>{_question_points(question)}</b></div>'
+def _question(number: int, question: QuestionResult) -> str:
+    name = f"{for_html(question.id)} {for_html(question.title)}"
+    parts = [f'<div class="head"><h2>{name}</h2><b>{_question_points(question)}</b></div>']
+    if question.status != "graded":
+        parts.append(f'<p class="bad">{for_html(STATUSES[question.status].student)}</p>')
+    if question.note:
+        parts.append(f"<p>{for_html(question.note)}</p>")
+    items = [_public_test(test) for test in question.tests if not test.hidden]
+    if summary := hidden_summary(question):
+        items.append(_hidden_tests(question, summary))
+    if items:
+        parts.append(f"<ul>{''.join(items)}</ul>")
+    if not question.manual:
+        parts.append(f'<p class="soft">Took {seconds(question.seconds)}.</p>')
+    return f'<section id="question-{number}">{"".join(parts)}</section>'
+
+
+def _mark(passed: bool) -> str:
+    return f'<span class="mark {"good" if passed else "bad"}" aria-hidden="true">{"✓" if passed else "✗"}</span>'
+
+
+def _public_test(test: TestResult) -> str:
+    says = f"{'passed' if test.passed else 'failed'}, {points(test.points)} of {points(test.max_points)}"
+    parts = [f'{_mark(test.passed)}{for_html(test.topic)} <span class="soft">{says}</span>']
+    if not test.passed and test.message:
+        parts.append(f"<pre>{for_html(test.message, lines=True)}</pre>")
+    if not test.passed and test.hint:
+        parts.append(f'<p class="hint">{for_html(test.hint)}</p>')
+    return f"<li>{''.join(parts)}</li>"
+
+
+def _hidden_tests(question: QuestionResult, summary: str) -> str:
+    hidden = _hidden(question)
+    got, best = sum(test.points for test in hidden), sum(test.max_points for test in hidden)
+    says = f'{for_html(summary)} <span class="soft">{points(got)} of {points(best)}</span>'
+    hints = [
+        f'<p class="hint">{for_html(test.topic)}: {for_html(test.hint)}</p>' for test in hidden if not test.passed and test.hint
     ]
-    del number
-    return "".join(lines)
+    return f"<li>{_mark(all(test.passed for test in hidden))}{says}{''.join(hints)}</li>"
+
+
+def _foot(result: SubmissionResult) -> str:
+    facts = f"Graded in {seconds(result.seconds)}, tests {for_html(result.tests_version)}, notebook {for_html(result.notebook_hash[:12])}."
+    return f'<p class="soft">{facts}</p>'
+
+
+def gradescope(result: SubmissionResult) -> str:
+    """Gradescope's results.json. Public tests are visible; each hidden one is for instructors, and students see the summary.
+
+    Without a score the file has none either, so that Gradescope reports a fault of the grader and not a zero.
+    Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/
+    """
+    made = {
+        "output": _plain_summary(result),
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "execution_time": round(result.seconds),
+        "tests": [_gradescope_test(question, test) for question in result.questions for test in question.tests],
+    }
+    if result.points is not None:
+        made["score"] = result.points
+    else:
+        made["tests"] = []
+    return json.dumps(made, indent=1, allow_nan=False) + "\n"
+
+
+def _gradescope_test(question: QuestionResult, test: TestResult) -> dict[str, object]:
+    message = "" if test.hidden or test.passed else test.message or ""
+    hint = f"Hint: {test.hint}" if test.hint and not test.passed else ""
+    return {
+        "name": f"{visible(question.id)}: {visible(test.topic)}",
+        "name_format": "text",
+        "score": test.points,
+        "max_score": test.max_points,
+        "status": "passed" if test.passed else "failed",
+        "visibility": "hidden" if test.hidden else "visible",
+        "output": "\n".join(text for text in (visible(message, lines=True), visible(hint)) if text),
+        "output_format": "text",
+    }
+
+
+def _plain_summary(result: SubmissionResult) -> str:
+    lines = [visible(result.message_student or STATUSES[result.status].student)]
+    for question in result.questions:
+        if question.manual:
+            lines.append(f"{visible(question.id)} {visible(question.title)}: read by a person")
+            continue
+        got = f"{points(question.points)} of {points(question.max_points)} points"
+        lines.append(f"{visible(question.id)} {visible(question.title)}: {got}")
+        if question.status != "graded":
+            lines.append(f"    {STATUSES[question.status].student}")
+        lines += [f"    {visible(text)}" for text in (question.note, hidden_summary(question)) if text]
+        lines += [f"    {visible(f'{test.topic}: {test.hint}')}" for test in _hidden(question) if not test.passed and test.hint]
+    return "\n".join([*lines, "What to do next:", *(f"    {visible(step)}" for step in next_steps(result))])
+
+
+def write(result: SubmissionResult, folder: Path) -> Path:
+    """Write index.html and results.json into a folder, each whole or not at all. Returns the page's path.
+
+    The folder is named by the submission's token: nothing that a student chose is part of a path.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_text(folder / "results.json", gradescope(result))
+    replace_text(folder / "index.html", page(result))
+    return folder / "index.html"
+
+
+def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file so that a reader finds the old text or the new one, and never a part."""
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
