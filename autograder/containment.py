@@ -74,12 +74,11 @@ def readable() -> list[str]:
 
 
 def exposed(*private: Path) -> list[str]:
-    """Of these private paths, those that student code could reach: one lies in a readable folder, or holds one."""
+    """Of these private paths, those that lie in a readable folder, or hold one: student code could reach them."""
     folders = [Path(path) for path in readable()]
     found = []
     for path in (Path(path).resolve() for path in private):
         if any(path == folder or folder in path.parents or path in folder.parents for folder in folders):
-            # A checkout holds its own .venv: that it contains a readable folder is harmless unless it is searched for.
             found.append(str(path))
     return found
 
@@ -172,27 +171,26 @@ class Layer:
 
 def layers() -> list[Layer]:
     """Each layer of containment, tried out in a process of its own."""
-    command = [sys.executable, "-m", "autograder.containment"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "autograder.containment", scratch]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     try:
         return [Layer(**layer) for layer in json.loads(done.stdout)]
     except (ValueError, TypeError):
         return [Layer(name, False, f"The trial itself failed: {done.stderr.strip()[-300:]}") for name in LAYERS]
 
 
-def _try_out() -> None:
+def _try_out(scratch: str) -> None:
     found = []
-    with tempfile.TemporaryDirectory() as scratch:
-        bounds = Bounds(scratch)
-        for name, put_on in LAYERS.items():
-            try:
-                put_on(bounds)
-            except (OSError, ValueError) as error:
-                found.append({"name": name, "present": False, "detail": f"{error}. {WHAT_TO_DO[name]}"})
-            else:
-                found.append({"name": name, "present": True, "detail": ""})
+    for name, put_on in LAYERS.items():
+        try:
+            put_on(Bounds(scratch))
+        except (OSError, ValueError) as error:
+            found.append({"name": name, "present": False, "detail": f"{error}. {WHAT_TO_DO[name]}"})
+        else:
+            found.append({"name": name, "present": True, "detail": ""})
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    _try_out()
+    _try_out(sys.argv[1])

@@ -4,7 +4,6 @@ An executor has two methods: `run`, which takes tasks and yields their results a
 its tasks to a cluster needs no more.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -17,7 +16,6 @@ import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib import import_module
 from multiprocessing import connection
 from pathlib import Path
@@ -25,13 +23,13 @@ from threading import Event
 from types import ModuleType
 from typing import IO, Protocol
 
+from autograder.containment import die_with_parent
 from autograder.results import SubmissionResult, from_json, to_json, without_score
 
 GRADE = "autograder.submission:grade"
 WINDOW = 4  # tasks held for each worker: enough that none waits, and few notebooks in memory
 TRIES = 2  # a submission that was running in so many killed workers is not tried again
 STARTS = 3  # so many workers in a row that end before their first task: the fault lies in the machine
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 POLL = 0.2  # seconds until a request to stop is seen
 START_SECONDS = 300  # for a worker to import torch, on a machine that is busy
 
@@ -41,7 +39,7 @@ class Task:
     """One submission to be graded.
 
     Attributes:
-        notebook: the bytes that came in.
+        raw_hash, notebook: the bytes that came in, and their SHA-256 in hex.
         max_points: of the assignment, for a result that has no questions.
     """
 
@@ -51,6 +49,7 @@ class Task:
     seed: int
     tests_version: str
     max_points: float
+    raw_hash: str
     notebook: bytes
 
     def without_score(self, status: str, detail: str) -> SubmissionResult:
@@ -60,7 +59,7 @@ class Task:
             assignment=self.assignment,
             student=self.student,
             attempt=self.attempt,
-            notebook_hash=sha256(self.notebook).hexdigest(),
+            notebook_hash=self.raw_hash,
             tests_version=self.tests_version,
             max_points=self.max_points,
             detail=detail,
@@ -263,9 +262,7 @@ def work(pipe: str, driver: str, folder: str, grade: str) -> None:
         folder, grade: as in `LocalPool`.
     """
     os.set_inheritable(int(pipe), False)
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != int(driver):
-        return  # the driver died before
+    die_with_parent(int(driver))
     module, name = grade.split(":")
     grading = import_module(module)
     link = connection.Connection(int(pipe))

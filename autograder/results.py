@@ -196,7 +196,7 @@ def without_score(
 
     Args:
         status: 'refused', 'quarantine' or 'internal': no points; 'unreadable': 0 points.
-        detail: added to what the instructor is told.
+        detail: added to what the instructor is told, and for 'unreadable' the student, whose file it is about.
     """
     says = STATUSES[status]
     return SubmissionResult(
@@ -208,7 +208,7 @@ def without_score(
         status=status,
         points=0.0 if says.by_student else None,
         max_points=max_points,
-        message_student=says.student,
+        message_student=f"{says.student} {detail}".strip() if says.by_student else says.student,
         message_instructor=f"{says.instructor} {detail}".strip(),
     )
 

@@ -7,7 +7,7 @@ tests version), and is never changed. What ended without a score is no grade: it
 
 import fcntl
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -166,31 +166,39 @@ class Store:
                 ) from None
             yield
 
-    def register(self, assignment: str, student: str, raw_hash: str, file_name: str) -> Submission:
-        """The submission with these bytes: the one that is there, or a new attempt.
+    def register(self, assignment: str, received: Iterable[tuple[str, str, str]]) -> list[Submission]:
+        """The submissions with these bytes: each the one that is there, or a new attempt. All are written, or none.
 
         The same bytes from the same student are the same attempt, however often they come.
+
+        Args:
+            received: student, SHA-256 of the bytes in hex, and file name, of each; later ones are later attempts.
         Raises:
-            StoreError: it could not be written.
+            StoreError: they could not be written.
         """
         with self._explained(), self._engine.begin() as connection:
-            theirs = (submissions.c.assignment == assignment) & (submissions.c.student == student)
-            row = connection.execute(select(submissions).where(theirs, submissions.c.raw_hash == raw_hash)).one_or_none()
-            if row is None:
-                last = connection.execute(select(func.max(submissions.c.attempt)).where(theirs)).scalar() or 0
-                made = {
-                    "assignment": assignment,
-                    "student": student,
-                    "attempt": last + 1,
-                    "raw_hash": raw_hash,
-                    "file_name": file_name,
-                    "seed": secrets.randbits(48),
-                    "token": secrets.token_hex(16),
-                    "received": _now(),
-                }
-                connection.execute(submissions.insert().values(made))
-                row = connection.execute(select(submissions).where(submissions.c.token == made["token"])).one()
-            return _submission(row)
+            return [self._register(connection, assignment, *one) for one in received]
+
+    @staticmethod
+    def _register(connection: Connection, assignment: str, student: str, raw_hash: str, file_name: str) -> Submission:
+        theirs = (submissions.c.assignment == assignment) & (submissions.c.student == student)
+        query = select(submissions).where(theirs, submissions.c.raw_hash == raw_hash)
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            last = connection.execute(select(func.max(submissions.c.attempt)).where(theirs)).scalar() or 0
+            made = {
+                "assignment": assignment,
+                "student": student,
+                "attempt": last + 1,
+                "raw_hash": raw_hash,
+                "file_name": file_name,
+                "seed": secrets.randbits(48),
+                "token": secrets.token_hex(16),
+                "received": _now(),
+            }
+            connection.execute(submissions.insert().values(made))
+            row = connection.execute(query).one()
+        return _submission(row)
 
     def put(self, submission: Submission, result: SubmissionResult) -> bool:
         """Keep a result, whole or not at all. Once this returns, neither a kill nor a power cut loses it.

@@ -1,0 +1,387 @@
+"""The student's side: a locked process that runs the notebook's cells and answers calls. It holds no secret.
+
+It was forked before the trusted side opened a test, so there is nothing to be found here: what the student's code does to
+this process, it does to itself. What it sends is judged by the trusted side alone.
+"""
+
+import builtins
+import contextlib
+import importlib
+import linecache
+import os
+import signal
+import sys
+import tempfile
+import traceback
+import types
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from dlcourse import check
+from IPython.core.inputtransformer2 import TransformerManager
+
+from autograder import containment, wire
+
+PIPE = 3  # the descriptor of the only way out
+TEXT = 1000  # characters of an error's text
+WARNINGS = 20
+ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, *(type(iter(kind())) for kind in (list, tuple, dict, set, str)))
+VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+QUIET_MAGICS = frozenset(("matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab", "aimport"))
+TIMING_MAGICS = frozenset(("time", "timeit", "prun", "capture"))
+
+
+class OutOfTimeError(BaseException):
+    """The question's time is up. No Exception, so that `except Exception` does not keep a loop alive."""
+
+
+class CallbackError(Exception):
+    """A function of the trusted side raised. It keeps what it raised; here only the fact is known."""
+
+
+class Nothing:
+    """Stands for what has no place in the grader: every attribute, call and item of it is nothing again."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "Nothing":
+        return self
+
+    def __getattr__(self, name: str) -> "Nothing":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __enter__(self) -> "Nothing":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class Shell(Nothing):
+    """What get_ipython() gives: timing magics run their code, shell commands and the rest are passed over."""
+
+    def __init__(self, names: dict[str, Any]):
+        self.user_ns = names
+
+    def run_line_magic(self, name: str, line: str, *args: Any, **kwargs: Any) -> None:
+        if name in TIMING_MAGICS:
+            self._run(line)
+
+    def run_cell_magic(self, name: str, line: str, cell: str) -> None:
+        if name in TIMING_MAGICS:
+            self._run(cell)
+
+    def getoutput(self, *args: Any, **kwargs: Any) -> list:
+        return []
+
+    def _run(self, code: str) -> None:
+        exec(compile(TransformerManager().transform_cell(code), "<magic>", "exec"), self.user_ns)
+
+
+def _no_input(prompt: object = "") -> str:
+    raise RuntimeError("input() cannot ask anyone while a notebook is graded: write the value into the cell")
+
+
+def _stub_modules() -> None:
+    """The graders of notebooks do nothing here: tests run on the trusted side."""
+    for name in ("otter", "dlcourse.grader"):
+        stub = types.ModuleType(name)
+        stub.Notebook = Nothing
+        sys.modules[name] = stub
+    import dlcourse
+
+    dlcourse.grader = sys.modules["dlcourse.grader"]
+
+
+class StudentCodec(wire.Codec):
+    """Objects of the student's stay here, and cross as numbers."""
+
+    def __init__(self, side: "Side"):
+        self.side = side
+        self.objects: list[Any] = []
+        self.numbers: dict[int, int] = {}  # by id(); the list keeps the objects alive
+        self.inputs: list[torch.Tensor] = []  # tensors that came in since the last call, and want gradients
+
+    def number(self, value: Any) -> int:
+        if id(value) not in self.numbers:
+            self.objects.append(value)
+            self.numbers[id(value)] = len(self.objects) - 1
+        return self.numbers[id(value)]
+
+    def refer(self, value: Any) -> list:
+        kind = "iterator" if type(value) in ITERATORS else "object"
+        return ["o", self.number(value), kind, str(type(value).__name__)[:80]]
+
+    def encode(self, value: Any, buffers: list[bytes], depth: int = 0) -> Any:
+        return super().encode(list(value) if type(value) in VIEWS else value, buffers, depth)
+
+    def resolve(self, tag: str, parts: list) -> Any:
+        if tag == "o":
+            return self.objects[parts[0]]
+        if tag == "f":
+            return self.side.callback(parts[0])
+        if tag == "q":
+            module, path = parts
+            found = importlib.import_module(module)
+            for name in path.split(".") if path else ():
+                found = getattr(found, name)
+            return found
+        return super().resolve(tag, parts)
+
+    def tensor_facts(self, tensor: torch.Tensor) -> Any:
+        if not tensor.requires_grad:
+            return None
+        grad = tensor.grad if tensor.is_leaf else None
+        return {
+            "number": self.number(tensor),
+            "leaf": tensor.is_leaf,
+            "parameter": type(tensor) is torch.nn.Parameter,
+            "grad": None if grad is None else [float(value) for value in grad.detach().double().reshape(-1).tolist()],
+        }
+
+    def tensor_made(self, tensor: torch.Tensor, facts: Any) -> torch.Tensor:
+        if facts:
+            tensor.requires_grad_()
+            self.inputs.append(tensor)
+        return tensor
+
+
+def arrays_in(value: Any) -> Iterator[Any]:
+    """Every array and tensor in nested lists, tuples and dicts, in order: both sides count arguments like this."""
+    if type(value) in (np.ndarray, torch.Tensor):
+        yield value
+    elif type(value) in (list, tuple):
+        for item in value:
+            yield from arrays_in(item)
+    elif type(value) is dict:
+        for item in value.values():
+            yield from arrays_in(item)
+
+
+def bits(array: Any) -> bytes:
+    """What an array or tensor holds, to compare by."""
+    return (
+        array.tobytes()
+        if type(array) is np.ndarray
+        else array.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    )
+
+
+class Side:
+    """Runs cells and answers requests, until the pipe is closed."""
+
+    def __init__(self, pipe: wire.Pipe, cells: list[str]):
+        self.pipe, self.cells = pipe, cells
+        self.codec = StudentCodec(self)
+        self.tapes: dict[int, list[torch.Tensor]] = {}  # for a tensor's number, the inputs that its gradient flows to
+        self.is_running = False  # student code, which may be interrupted
+        self.main = types.ModuleType("__main__")
+        sys.modules["__main__"] = self.main
+        self.names = self.main.__dict__
+        shell = Shell(self.names)
+        self.names.update(get_ipython=lambda: shell, display=lambda *args, **kwargs: None)
+        signal.signal(signal.SIGALRM, self._alarm)
+
+    def _alarm(self, number: int, frame: object) -> None:
+        if self.is_running:
+            raise OutOfTimeError
+
+    @contextlib.contextmanager
+    def student_code(self) -> Iterator[None]:
+        before, self.is_running = self.is_running, True
+        try:
+            yield
+        finally:
+            self.is_running = before
+
+    def serve(self) -> Any:
+        """Answer requests; inside a callback, until its result comes."""
+        while True:
+            self.codec.inputs = []
+            request = self.pipe.receive(self.codec)
+            if request["op"] in ("result", "failed"):
+                return request
+            reply = self._answer(request)
+            try:
+                self.pipe.send(reply, self.codec)
+            except wire.WireError as error:
+                self.pipe.send({"id": request["id"], "error": {"kind": "wire", "text": str(error)[:TEXT]}}, self.codec)
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"id": request["id"], **getattr(self, f"_do_{request['op']}")(request)}
+        except BaseException as error:
+            return {"id": request["id"], "error": self._told(error)}
+
+    def _told(self, error: BaseException) -> dict[str, Any]:
+        kind = "raised"
+        if isinstance(error, OutOfTimeError):
+            kind = "timeout"
+        elif isinstance(error, MemoryError):
+            kind = "memory"
+        elif isinstance(error, CallbackError):
+            kind = "callback"
+        elif isinstance(error, check.CheckError) and error.kind == "torch":
+            kind = "torch"
+        try:
+            with self.student_code():
+                text = str(error)[:TEXT]
+        except BaseException:
+            text = ""
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith("<cell ")]
+        return {
+            "kind": kind,
+            "types": [str(base.__name__)[:80] for base in type(error).__mro__],
+            "text": text.encode("utf-8", "replace").decode(),
+            "line": lines[0] if lines else 0,
+        }
+
+    def _do_run(self, request: dict[str, Any]) -> dict[str, Any]:
+        number = request["cell"]
+        source = TransformerManager().transform_cell(self.cells[number])
+        name = f"<cell {number + 1}>"
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for inspect.getsource
+        with self.student_code():
+            exec(compile(source, name, "exec"), self.names)
+        return {}
+
+    def _do_name(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"value": self.names.get(request["name"])}
+
+    def _do_attribute(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.student_code():
+            return {"value": getattr(request["object"], request["name"])}
+
+    def _do_set(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.student_code():
+            setattr(request["object"], request["name"], request["value"])
+        return {}
+
+    def _do_item(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.student_code():
+            return {"value": request["object"][request["key"]]}
+
+    def _do_next(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self.student_code():
+            try:
+                return {"value": next(request["object"]), "more": True}
+            except StopIteration:
+                return {"value": None, "more": False}
+
+    def _do_call(self, request: dict[str, Any]) -> dict[str, Any]:
+        inputs = self.codec.inputs
+        arrays = list(arrays_in([request["args"], request["kwargs"]]))
+        before = [bits(array) for array in arrays] if request["watch"] else []
+        scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
+        with warnings.catch_warnings(record=True) as given, np.errstate(**request["errors"]):
+            warnings.simplefilter("always")
+            with scratch, torch.set_grad_enabled(request["grad"]), self.student_code():
+                value = request["function"](*request["args"], **request["kwargs"])
+        for tensor in value if type(value) in (list, tuple) else [value]:
+            if type(tensor) is torch.Tensor and tensor.requires_grad and not tensor.is_leaf:
+                self.tapes[self.codec.number(tensor)] = inputs
+        changed = [[i, array] for i, (array, old) in enumerate(zip(arrays, before, strict=False)) if bits(array) != old]
+        return {
+            "value": value,
+            "changed": changed,
+            "shared": _shared(value, arrays),
+            "warnings": [str(warning.category.__name__) for warning in given[:WARNINGS]],
+        }
+
+    def _do_backward(self, request: dict[str, Any]) -> dict[str, Any]:
+        inputs = self.tapes.get(self.codec.number(request["tensor"]), [])
+        for tensor in inputs:
+            tensor.grad = None
+        with self.student_code():
+            request["tensor"].backward(request["grad"], retain_graph=True)
+        leaves = [
+            [number, value.grad]
+            for number, value in enumerate(self.codec.objects)
+            if isinstance(value, torch.Tensor) and value.is_leaf and value.requires_grad and value.grad is not None
+        ]
+        return {"grads": [tensor.grad for tensor in inputs], "leaves": leaves}
+
+    def callback(self, number: int) -> Any:
+        """A function of the trusted side: a call of it is a message there and back."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            before, self.is_running = self.is_running, False  # an alarm in the middle of a frame would tear it
+            try:
+                self.pipe.send({"callback": number, "args": list(args), "kwargs": kwargs}, self.codec)
+                result = self.serve()
+            finally:
+                self.is_running = before
+            if result["op"] == "failed":
+                raise CallbackError
+            arrays = list(arrays_in([list(args), kwargs]))
+            for place, array in result["changed"]:
+                if type(arrays[place]) is np.ndarray:
+                    np.copyto(arrays[place], array)
+            return result["value"]
+
+        return call
+
+
+def _shared(value: Any, arrays: list[Any]) -> list[list[int]]:
+    """Which results are one of the arguments, or lie in its memory: pairs of places, -1 for the result as a whole."""
+    results = list(enumerate(value)) if type(value) in (list, tuple) else [(-1, value)]
+    return [
+        [place, number]
+        for place, result in results
+        if type(result) is np.ndarray
+        for number, array in enumerate(arrays)
+        if type(array) is np.ndarray and np.may_share_memory(result, array)
+    ]
+
+
+def _settle(fd: int, scratch: str) -> None:
+    """Nothing of the trusted side's stays: descriptors, environment, paths."""
+    quiet = os.open("/dev/null", os.O_RDWR)
+    for target in (0, 1, 2):
+        os.dup2(quiet, target)
+    os.dup2(fd, PIPE)
+    os.closerange(PIPE + 1, 65536)
+    os.set_inheritable(PIPE, False)
+    os.environ.clear()
+    os.environ.update(
+        HOME=scratch, TMPDIR=scratch, MPLCONFIGDIR=scratch, MPLBACKEND="Agg", OMP_NUM_THREADS="1", PATH="/usr/bin"
+    )
+    tempfile.tempdir = scratch
+    os.chdir(scratch)
+    sys.argv = [""]
+    allowed = containment.readable()
+    sys.path[:] = [path for path in sys.path if any(os.path.realpath(path).startswith(folder) for folder in allowed)]
+    builtins.input = _no_input
+
+
+def run(fd: int, cells: list[str], bounds: containment.Bounds, parent: int) -> None:
+    """Be the student's side, and never return.
+
+    Args:
+        fd: this side's end of the pipe.
+        parent: the process that must outlive this one.
+    """
+    try:
+        os.setsid()
+        _settle(fd, bounds.scratch)
+        pipe = wire.Pipe(PIPE)
+        containment.die_with_parent(parent)
+        try:
+            containment.lock(bounds)
+        except containment.MissingLayerError as error:
+            pipe.send({"missing": str(error)}, wire.Codec())
+            return
+        _stub_modules()
+        side = Side(pipe, cells)
+        pipe.send({"ready": True}, wire.Codec())
+        side.serve()
+    except BaseException:  # the other side is gone, or the student's code broke this one: there is nobody to tell
+        pass
+    finally:
+        os._exit(0)
