@@ -1,5 +1,16 @@
-"""python -m autograder: the same as the command autograder."""
+"""The command autograder, and python -m autograder."""
 
-from autograder.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line, on Linux; elsewhere say what is needed."""
+    if sys.platform != "linux":
+        sys.exit("autograder needs Linux, whose Landlock and seccomp contain student code: use a Linux container or VM.")
+    from autograder.cli import app
+
+    app(prog_name="autograder")
+
+
+if __name__ == "__main__":
+    main()

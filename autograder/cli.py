@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -91,6 +90,8 @@ def grade(
             code = _grade(intake, chosen, store, out_folder, jobs, quarantined)
     except (AssignmentError, IntakeError, StoreError, PoolError) as error:
         raise _fail(str(error)) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
     except OSError as error:
         raise _fail(f"{error.filename or out_folder} cannot be written: {error.strerror}. What was graded is stored") from error
     raise typer.Exit(code)
@@ -313,13 +314,3 @@ def check_machine() -> None:
         "This machine can grade." if complete else "This machine cannot contain student code: it refuses every submission."
     )
     raise typer.Exit(0 if complete else 1)
-
-
-def main() -> None:
-    """The console script.
-
-    Exit code: as the command says; 2 on another system than Linux, which has no such containment.
-    """
-    if sys.platform != "linux":
-        raise SystemExit("autograder needs Linux: run it in a Linux container or a virtual machine.")
-    app()
