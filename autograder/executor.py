@@ -150,7 +150,7 @@ class LocalPool:
             if worker.task is None:
                 self._count_start(worker, how)
             elif worker.tries >= TRIES:
-                yield worker.task, worker.task.without_score("quarantine", f"The last worker {how}.")
+                yield worker.task, worker.task.without_score("quarantine", f"The last worker {how}. {worker.said}".strip())
             else:
                 waiting.appendleft((worker.task, worker.tries))
             return
@@ -204,9 +204,7 @@ class _Worker:
 
     def give(self, task: Task, tries: int) -> None:
         self.task, self.tries, self.since = task, tries + 1, time.monotonic()
-        about = {
-            name: getattr(task, name) for name in ("assignment", "student", "attempt", "seed", "tests_version", "max_points")
-        }
+        about = {name: value for name, value in vars(task).items() if name != "notebook"}
         try:
             self.pipe.send_bytes(json.dumps(about).encode("ascii"))
             self.pipe.send_bytes(task.notebook)
