@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from dlcourse import check
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder import containment, wire
+from dlcourse import check
 
 PIPE = 3  # the descriptor of the only way out
 TEXT = 1000  # characters of an error's text
@@ -134,18 +134,13 @@ class StudentCodec(wire.Codec):
             return found
         return super().resolve(tag, parts)
 
-    def tensor_facts(self, tensor: torch.Tensor) -> Any:
+    def tensor_facts(self, tensor: torch.Tensor) -> tuple:
         if not tensor.requires_grad:
-            return None
-        grad = tensor.grad if tensor.is_leaf else None
-        return {
-            "number": self.number(tensor),
-            "leaf": tensor.is_leaf,
-            "parameter": type(tensor) is torch.nn.Parameter,
-            "grad": None if grad is None else [float(value) for value in grad.detach().double().reshape(-1).tolist()],
-        }
+            return ()
+        is_parameter = type(tensor) is torch.nn.Parameter
+        return self.number(tensor), tensor.is_leaf, is_parameter, tensor.grad if tensor.is_leaf else None
 
-    def tensor_made(self, tensor: torch.Tensor, facts: Any) -> torch.Tensor:
+    def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
         if facts:
             tensor.requires_grad_()
             self.inputs.append(tensor)
@@ -252,7 +247,7 @@ class Side:
         return {}
 
     def _do_name(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"value": self.names.get(request["name"])}
+        return {"value": self.names.get(request["name"]), "known": request["name"] in self.names}
 
     def _do_attribute(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():
@@ -356,7 +351,9 @@ def _settle(fd: int, scratch: str) -> None:
     os.chdir(scratch)
     sys.argv = [""]
     allowed = containment.readable()
-    sys.path[:] = [path for path in sys.path if any(os.path.realpath(path).startswith(folder) for folder in allowed)]
+    sys.path[:] = [
+        path for path in sys.path if any(f"{os.path.realpath(path)}/".startswith(f"{folder}/") for folder in allowed)
+    ]
     builtins.input = _no_input
 
 

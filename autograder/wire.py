@@ -27,11 +27,50 @@ MAX_SIZE = 1 << 31  # of one axis: an empty array may claim any
 MAX_AXES = 32
 DTYPES = frozenset(
     np.dtype(name).str
-    for name in "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16 >i2 >i4 >i8 >u2 >u4 >u8 >f2 >f4 >f8 >c8 >c16".split()
+    for name in [
+        "?",
+        "i1",
+        "i2",
+        "i4",
+        "i8",
+        "u1",
+        "u2",
+        "u4",
+        "u8",
+        "f2",
+        "f4",
+        "f8",
+        "c8",
+        "c16",
+        ">i2",
+        ">i4",
+        ">i8",
+        ">u2",
+        ">u4",
+        ">u8",
+        ">f2",
+        ">f4",
+        ">f8",
+        ">c8",
+        ">c16",
+    ]
 )
 TENSOR_DTYPES = {
     name: getattr(torch, name)
-    for name in "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
+    for name in [
+        "bool",
+        "uint8",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "float16",
+        "bfloat16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    ]
 }
 NAMES_OF_TENSOR_DTYPES = {dtype: name for name, dtype in TENSOR_DTYPES.items()}
 BIT_GENERATORS = {name: getattr(np.random, name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}
@@ -150,11 +189,11 @@ class Codec:
         """What a tag that is none of this module's stands for."""
         raise WireError("an unknown tag")
 
-    def tensor_facts(self, tensor: torch.Tensor) -> Any:
-        """What is sent beside a tensor's values, as JSON."""
-        return None
+    def tensor_facts(self, tensor: torch.Tensor) -> tuple:
+        """What is sent beside a tensor's values: plain values."""
+        return ()
 
-    def tensor_made(self, tensor: torch.Tensor, facts: Any) -> torch.Tensor:
+    def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
         """The tensor, with what came beside its values."""
         return tensor
 
@@ -207,7 +246,7 @@ class Codec:
         return self.refer(value)
 
     def _encode_tensor(self, tensor: torch.Tensor, buffers: list[bytes]) -> Any:
-        facts = self.tensor_facts(tensor)
+        facts = self.encode(self.tensor_facts(tensor), buffers)
         plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
         buffers.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
         return ["T", NAMES_OF_TENSOR_DTYPES[tensor.dtype], list(tensor.shape), len(buffers) - 1, facts]
@@ -277,7 +316,7 @@ class Codec:
             made = (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(shape)
         else:
             made = torch.frombuffer(data, dtype=dtype).reshape(shape)
-        return self.tensor_made(made, facts)
+        return self.tensor_made(made, self.decode(facts, buffers))
 
 
 def _array_parts(array: np.ndarray, buffers: list[bytes]) -> list:

@@ -28,6 +28,7 @@ class CheckError(AssertionError):
 
 _grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
 _from_scratch: ContextVar[bool] = ContextVar("from_scratch", default=False)
+_unchanged: ContextVar[bool] = ContextVar("unchanged", default=False)
 NO_TORCH = "This question is to be answered in NumPy: torch did the computing here."
 
 
@@ -216,7 +217,11 @@ def grad(
 def unchanged(**arrays: np.ndarray) -> Iterator[None]:
     """Raise if a function changes its arguments in place: with unchanged(w=w): step(w)."""
     before = {name: np.array(_array(array)) for name, array in arrays.items()}
-    yield
+    token = _unchanged.set(True)
+    try:
+        yield
+    finally:
+        _unchanged.reset(token)
     for name, array in arrays.items():
         now = _array(array)
         if now.shape != before[name].shape or not np.array_equal(now, before[name], equal_nan=now.dtype.kind in "fc"):
@@ -267,3 +272,8 @@ def from_scratch() -> Iterator[None]:
 def is_from_scratch() -> bool:
     """Whether a test that is running now forbids torch."""
     return _from_scratch.get()
+
+
+def is_unchanged() -> bool:
+    """Whether a test that is running now looks for changes in place: a grader that runs the calls elsewhere brings them back."""
+    return _unchanged.get()

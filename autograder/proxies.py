@@ -1,0 +1,461 @@
+"""The student's objects as tests see them: every use of one is a request to the student's side, every answer plain data.
+
+A proxy can be called, and its attributes and items read. Whatever would let it pose as a value raises: truth, comparison,
+arithmetic, length, iteration. Only generators and the like are iterated over, because a test that does so asked for it.
+"""
+
+import builtins
+import math
+import os
+import reprlib
+import select
+import signal
+import sys
+import time
+import types
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from autograder import wire
+from autograder.student import arrays_in, bits
+from dlcourse import check
+
+ALARM_S = 0.2  # between two interrupts of code that has run out of time
+NAMED = ("__name__", "__doc__", "__qualname__")  # the only names of this kind that are the student's
+HIDDEN_MODULES = ("autograder", "otter", "__main__")  # nothing of theirs is passed by name
+PLAIN_ERRORS = {
+    name: kind
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type)
+    and issubclass(kind, Exception)
+    and not issubclass(kind, (StopIteration, StopAsyncIteration, UnicodeError, ExceptionGroup, Warning))
+} | {"LinAlgError": np.linalg.LinAlgError}
+
+_short = reprlib.Repr()
+_short.maxother = _short.maxstring = 120
+
+
+class LostError(BaseException):
+    """The student's side is of no more use. No Exception, so that no test catches it.
+
+    Attributes:
+        status: 'timeout', 'memory', 'died' or 'protocol'.
+    """
+
+    def __init__(self, status: str):
+        super().__init__(status)
+        self.status = status
+
+
+class TimeUpError(BaseException):
+    """The question's time is up, and the student's side was stopped softly: it goes on with the next question."""
+
+
+class StudentError(Exception):
+    """The student's code raised. Each instance also is of the nearest built-in type, so that `except ValueError` sees it."""
+
+
+class NotPlainError(TypeError):
+    """A test used a student's object as if it were a value."""
+
+
+class NotSentError(TypeError):
+    """A test passes what cannot be sent."""
+
+
+_error_types: dict[str, type[StudentError]] = {}
+
+
+def error_type(names: Any) -> type[StudentError]:
+    """The type for an error whose class and bases have these names: the first that is built in decides."""
+    known = [name for name in names if type(name) is str and name in PLAIN_ERRORS] if type(names) is list else []
+    name = known[0] if known else "Exception"
+    if name not in _error_types:
+        bases = (StudentError, PLAIN_ERRORS[name]) if name != "Exception" else (StudentError,)
+        _error_types[name] = type(name, bases, {})
+    return _error_types[name]
+
+
+class Reference:
+    """An object of the student's, by its number."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+class StudentIterator:
+    """A generator, map, zip or the like of the student's, drawn from one item at a time."""
+
+    def __init__(self, link: "Link", number: int):
+        self._link, self._number = link, number
+
+    def __iter__(self) -> "StudentIterator":
+        return self
+
+    def __next__(self) -> Any:
+        reply = self._link.request("next", object=Reference(self._number))
+        if reply.get("more") is not True:
+            raise StopIteration
+        return reply.get("value")
+
+
+class StudentObject:
+    """A function, class, instance or module of the student's."""
+
+    __slots__ = ("__weakref__", "_student_label", "_student_link", "_student_number")
+
+    def __init__(self, link: "Link", number: int, label: str):
+        for name, value in (("link", link), ("number", number), ("label", label)):
+            object.__setattr__(self, f"_student_{name}", value)
+
+    def __repr__(self) -> str:
+        return f"<{self._student_label}>"
+
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in NAMED:
+            raise AttributeError(name)
+        value = self._student_link.request("attribute", object=self, name=name).get("value")
+        return labelled(value, f"{self._student_label}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._student_link.request("set", object=self, name=name, value=value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._student_link.request("item", object=self, key=key).get("value")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._student_link.call(self, args, kwargs)
+
+    def __enter__(self) -> Any:
+        return self._student_link.call(self._student_attribute("__enter__"), (), {})
+
+    def __exit__(self, *error: object) -> None:
+        self._student_link.call(self._student_attribute("__exit__"), (None, None, None), {})
+
+    def _student_attribute(self, name: str) -> Any:
+        return self._student_link.request("attribute", object=self, name=name).get("value")
+
+
+def _refuse(name: str) -> Callable:
+    def refuse(self: StudentObject, *args: Any) -> Any:
+        raise NotPlainError(f"{self._student_label} is an object of its own class, where a plain value is expected")
+
+    refuse.__name__ = name
+    return refuse
+
+
+REFUSED = (
+    "bool float int complex index len iter next contains reversed eq ne lt le gt ge add radd iadd sub rsub isub mul rmul imul "
+    "truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow matmul rmatmul and rand or ror xor rxor lshift rshift "
+    "neg pos abs invert round trunc floor ceil array array_ufunc array_function torch_function format"
+)
+for _name in REFUSED.split():
+    setattr(StudentObject, f"__{_name}__", _refuse(f"__{_name}__"))
+
+
+def labelled(value: Any, label: str) -> Any:
+    """The value; a student's object is called by this name from now on."""
+    if type(value) is StudentObject:
+        object.__setattr__(value, "_student_label", label[:120])
+    return value
+
+
+class _Node(torch.autograd.Function):
+    """A tensor that the student's side computed: its backward is a request."""
+
+    @staticmethod
+    def forward(ctx, link, number, anchor, value, *inputs):
+        ctx.link, ctx.number, ctx.shapes = link, number, [(tensor.shape, tensor.dtype) for tensor in inputs]
+        return value.detach().clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        grads = ctx.link.backward(ctx.number, grad, ctx.shapes)
+        return None, None, None, None, *grads
+
+
+class TrustedCodec(wire.Codec):
+    """Functions of the tests stay here; what the student sends becomes plain data and proxies, and nothing else."""
+
+    def __init__(self, link: "Link"):
+        self.link = link
+        self.functions: list[Callable] = []
+        self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
+        self.inputs: list[torch.Tensor] = []  # of the call that is being made
+
+    def encode(self, value: Any, buffers: list[bytes], depth: int = 0) -> Any:
+        if type(value) is StudentObject:
+            return ["o", value._student_number]
+        if type(value) is StudentIterator:
+            return ["o", value._number]
+        if type(value) is Reference:
+            return ["o", value.number]
+        if type(value) in (torch.Tensor, torch.nn.Parameter):
+            for number, (tensor, version) in self.leaves.items():
+                if tensor() is value and value._version == version:
+                    return ["o", number]
+        return super().encode(value, buffers, depth)
+
+    def refer(self, value: Any) -> list:
+        place = importable(value)
+        if place is not None:
+            return ["q", *place]
+        if not callable(value):
+            raise wire.WireError(f"a {type(value).__name__} cannot be passed to a student's function")
+        self.functions.append(value)
+        return ["f", len(self.functions) - 1]
+
+    def resolve(self, tag: str, parts: list) -> Any:
+        if tag != "o" or len(parts) != 3:
+            raise wire.WireError("an unknown tag")
+        number, kind, name = parts
+        if type(number) is not int or number < 0 or type(name) is not str:
+            raise wire.WireError("no reference")
+        found = self.objects.get(number)
+        if found is None:
+            found = (
+                StudentIterator(self.link, number) if kind == "iterator" else StudentObject(self.link, number, f"a {name[:80]}")
+            )
+            self.objects[number] = found
+        return found
+
+    def tensor_facts(self, tensor: torch.Tensor) -> tuple:
+        if tensor.requires_grad:
+            self.inputs.append(tensor)
+        return (True,) if tensor.requires_grad else ()
+
+    def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
+        if facts == ():
+            return tensor
+        number, is_leaf, is_parameter, grad = facts
+        if type(number) is not int or not (tensor.is_floating_point() or tensor.is_complex()):
+            raise wire.WireError("a tensor cannot have a gradient")
+        if is_leaf is not True:
+            return _Node.apply(self.link, number, torch.zeros((), requires_grad=True), tensor, *self.inputs)
+        made = torch.nn.Parameter(tensor) if is_parameter is True else tensor.requires_grad_()
+        if grad is not None:
+            set_grad(made, grad)
+        self.leaves[number] = (weakref.ref(made), made._version)
+        return made
+
+
+def set_grad(tensor: torch.Tensor, grad: Any) -> None:
+    if type(grad) is not torch.Tensor or grad.shape != tensor.shape or grad.dtype != tensor.dtype:
+        raise wire.WireError("a gradient does not fit its tensor")
+    tensor.grad = grad.detach()
+
+
+def importable(value: Any) -> tuple[str, str] | None:
+    """Module and name of what the student's side can import by itself, such as dlcourse.reference.momentum; else None."""
+    if isinstance(value, types.ModuleType):
+        return (value.__name__, "") if value.__name__.split(".")[0] not in HIDDEN_MODULES else None
+    module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if type(module) is not str or type(path) is not str or "<" in path or module.split(".")[0] in HIDDEN_MODULES:
+        return None
+    found = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return (module, path) if found is value else None
+
+
+class Link:
+    """Requests to the student's side, each under the deadline of its question.
+
+    Args:
+        fd: this side's end of the pipe, non-blocking.
+        pid: the student's process, a child of this one.
+    """
+
+    def __init__(self, fd: int, pid: int, grace_s: float = 1.0):
+        self.pipe, self.pid, self.grace_s = wire.Pipe(fd, math.inf), pid, grace_s
+        self.codec = TrustedCodec(self)
+        self.count = 0
+        self.soft = 0.0  # when the student's code is interrupted; a little later it is killed
+        self.lost: str | None = None
+        self.memory_ran_out = False
+        self.last_call = ""
+        self.raised: list[Exception] = []  # by functions of the tests that the student's code called
+
+    def begin(self, seconds: float) -> None:
+        """The time of a question starts now."""
+        self.soft = time.monotonic() + seconds
+        self.pipe.deadline = self.soft + self.grace_s
+        self.memory_ran_out = False
+        self.last_call = ""
+
+    def request(self, op: str, **parts: Any) -> dict[str, Any]:
+        """Ask, answer the calls that come back meanwhile, and return the reply.
+
+        Raises:
+            StudentError: the student's code raised.
+            TimeUpError, LostError: see there.
+        """
+        if self.lost:
+            raise LostError(self.lost)
+        if time.monotonic() > self.soft:
+            raise TimeUpError
+        self.count += 1
+        number = self.count
+        try:
+            self._send({"op": op, "id": number, **parts})
+            while True:
+                self._await()
+                reply = self.pipe.receive(self.codec)
+                if "callback" in reply:
+                    self._called_back(reply)
+                elif reply.get("id") == number:
+                    break
+                else:
+                    raise wire.WireError("a reply to nothing")
+        except wire.LateError:
+            self._lose("timeout")
+        except wire.ClosedError:
+            self._lose("died")
+        except wire.WireError:
+            self._lose("protocol")
+        except MemoryError:
+            self._lose("memory")
+        if "error" in reply:
+            self._raise(reply["error"])
+        return reply
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self.pipe.send(message, self.codec)
+        except wire.WireError as error:
+            raise NotSentError(str(error)) from None
+
+    def _lose(self, status: str) -> None:
+        self.lost = status
+        raise LostError(status) from None
+
+    def _await(self) -> None:
+        """Wait for the reply to start; once the time is up, interrupt the student's code until it does."""
+        poll = select.poll()
+        poll.register(self.pipe.fd, select.POLLIN)
+        until = self.soft
+        while not poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))):
+            if time.monotonic() >= self.pipe.deadline:
+                raise wire.LateError
+            os.kill(self.pid, signal.SIGALRM)
+            until = min(time.monotonic() + ALARM_S, self.pipe.deadline)
+
+    def _raise(self, error: Any) -> None:
+        if type(error) is not dict:
+            self._lose("protocol")
+        kind, text = error.get("kind"), error.get("text")
+        text = text if type(text) is str else ""
+        if kind == "timeout":
+            raise TimeUpError
+        if kind == "callback" and self.raised:
+            raise self.raised.pop()
+        if kind == "torch":
+            raise check.CheckError("torch", "torch was called", check.NO_TORCH)
+        if kind == "memory":
+            self.memory_ran_out = True
+            raise error_type(["MemoryError"])(text)
+        made = error_type(error.get("types"))(text)
+        made.line = error.get("line") if type(error.get("line")) is int else 0
+        raise made
+
+    def _called_back(self, message: dict[str, Any]) -> None:
+        """The student's code calls a function of the test's."""
+        number, args, kwargs = message["callback"], message.get("args"), message.get("kwargs")
+        if type(number) is not int or not 0 <= number < len(self.codec.functions):
+            raise wire.WireError("no such function")
+        if type(args) is not list or type(kwargs) is not dict or not all(type(name) is str for name in kwargs):
+            raise wire.WireError("no arguments")
+        arrays = list(arrays_in([args, kwargs]))
+        before = [bits(array) for array in arrays]
+        try:
+            value = self.codec.functions[number](*args, **kwargs)
+            changed = [[i, array] for i, (array, old) in enumerate(zip(arrays, before, strict=True)) if bits(array) != old]
+            self._send({"op": "result", "value": value, "changed": changed})
+        except Exception as error:
+            self.raised.append(error)  # what it says is the test's own: the student's side learns only that it failed
+            self._send({"op": "failed"})
+
+    def call(self, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Call a student's function."""
+        arrays = list(arrays_in([list(args), kwargs]))
+        self.codec.inputs = []
+        watch = check.is_unchanged()
+        self.last_call = f"{getattr(function, '_student_label', 'it')}({_arguments(args, kwargs)})"
+        reply = self.request(
+            "call",
+            function=function,
+            args=list(args),
+            kwargs=kwargs,
+            watch=watch,
+            grad=torch.is_grad_enabled(),
+            from_scratch=check.is_from_scratch(),
+            errors=np.geterr(),
+        )
+        value = reply.get("value")
+        self.last_call += f" returned {_short.repr(value)}"
+        if watch:
+            _change(arrays, reply.get("changed"))
+        for name in reply.get("warnings") or ():
+            category = vars(builtins).get(name) if type(name) is str else None
+            if isinstance(category, type) and issubclass(category, Warning):
+                warnings.warn("the student's code gave a warning", category, stacklevel=3)
+        return _with_shared(value, arrays, reply.get("shared"))
+
+    def backward(self, number: int, grad: torch.Tensor, shapes: list[tuple]) -> list[torch.Tensor | None]:
+        """Let a gradient flow through what the student's side computed."""
+        reply = self.request("backward", tensor=Reference(number), grad=grad)
+        grads, leaves = reply.get("grads"), reply.get("leaves")
+        for item in leaves if type(leaves) is list else ():
+            tensor = self.codec.leaves.get(item[0], (lambda: None, 0))[0]()
+            if tensor is not None:
+                set_grad(tensor, item[1])
+        if type(grads) is not list or len(grads) != len(shapes):
+            self._lose("protocol")
+        for made, (shape, dtype) in zip(grads, shapes, strict=True):
+            if made is not None and (type(made) is not torch.Tensor or made.shape != shape or made.dtype != dtype):
+                self._lose("protocol")
+        return [None if made is None else made.detach() for made in grads]
+
+
+def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:
+    given = [_short.repr(value) for value in args] + [f"{name}={_short.repr(value)}" for name, value in kwargs.items()]
+    return ", ".join(given)
+
+
+def _change(arrays: list[Any], changed: Any) -> None:
+    for item in changed if type(changed) is list else ():
+        if type(item) is list and len(item) == 2 and type(item[0]) is int and 0 <= item[0] < len(arrays):
+            mine, now = arrays[item[0]], item[1]
+            if type(now) is type(mine) and now.shape == mine.shape and now.dtype == mine.dtype:
+                if type(mine) is np.ndarray:
+                    np.copyto(mine, now)
+                else:
+                    mine.data.copy_(now)
+
+
+def _with_shared(value: Any, arrays: list[Any], shared: Any) -> Any:
+    """Where a result lies in an argument's memory over there, let it lie in the argument's memory here: tests ask."""
+    for item in shared if type(shared) is list else ():
+        if type(item) is not list or len(item) != 2 or type(item[1]) is not int or not 0 <= item[1] < len(arrays):
+            continue
+        place, mine = item[0], arrays[item[1]]
+        many = type(value) in (list, tuple)
+        if type(place) is not int or type(mine) is not np.ndarray or (many and not 0 <= place < len(value)):
+            continue
+        result = value[place] if many else value
+        if (
+            type(result) is np.ndarray
+            and result.shape == mine.shape
+            and result.dtype == mine.dtype
+            and bits(result) == bits(mine)
+        ):
+            value = type(value)(mine[...] if i == place else item for i, item in enumerate(value)) if many else mine[...]
+    return value

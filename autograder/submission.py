@@ -1,0 +1,374 @@
+"""One submission, from its bytes to its result: attempts, deadlines, the quota of files, and the end of all its processes.
+
+An attempt is a pair of processes, the trusted side and the student's. When a question stops the student's side, its points
+are lost, and a fresh pair runs the notebook again without that question and goes on behind it.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import platform
+import select
+import shutil
+import signal
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from autograder import containment, wire
+from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult, without_score, worst
+from autograder.zygote import Zygote
+
+START_S = 60.0  # until the notebook is read and the student's side locked
+SLACK_S = 2.0  # between the trusted side's own alarm and its end
+WATCH_S = 0.1  # between two looks at the student's files
+MAX_FILES = 1000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission may use.
+
+    Attributes:
+        submission_s: wall time for all questions together, replays included.
+        factor: multiplies each question's own time limit.
+        grace_s: between the interrupt and the kill of code that has run out of time.
+        memory_mb: of the student's process, beyond what it starts with.
+        trusted_memory_mb: the same for the trusted side.
+        scratch_mb: of all files that the student's code writes.
+    """
+
+    submission_s: float = 600.0
+    factor: float = 1.0
+    grace_s: float = 1.0
+    memory_mb: int = 2048
+    trusted_memory_mb: int = 3072
+    scratch_mb: int = 64
+
+
+class _EndedError(Exception):
+    """The submission ends with this status, whatever was graded."""
+
+    def __init__(self, status: str, detail: str):
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+_warm: Zygote | None = None
+
+
+def start() -> socket.socket:
+    """A trusted side forked from this process's warm one, which is started when there is none."""
+    global _warm
+    if _warm is None or not _warm.is_alive():
+        _warm = Zygote()
+    try:
+        return _warm.start()
+    except OSError:
+        _warm = Zygote()
+        return _warm.start()
+
+
+def close() -> None:
+    """End the warm process, if there is one."""
+    global _warm
+    if _warm is not None and _warm.pid == os.getpid():
+        _warm.close()
+    _warm = None
+
+
+def grade(
+    notebook_bytes: bytes,
+    assignment_folder: Path,
+    *,
+    student: str,
+    attempt: int,
+    limits: Limits = Limits(),
+    seed: int,
+    start: Callable[[], socket.socket] = start,
+) -> SubmissionResult:
+    """Grade one submission.
+
+    Args:
+        notebook_bytes: a notebook or an export's zip file, as it was handed in.
+        assignment_folder: build/homework/<name>/, with manifest.json and tests/.
+        student, attempt: who handed it in, and which time.
+        seed: of the tests' inputs; another one for each submission.
+        start: makes a trusted side, and gives the socket to it.
+    """
+    manifest = json.loads((Path(assignment_folder) / "manifest.json").read_text())
+    facts = {
+        "assignment": manifest["assignment"],
+        "student": student,
+        "attempt": attempt,
+        "notebook_hash": hashlib.sha256(notebook_bytes).hexdigest(),
+        "tests_version": manifest["version"],
+        "max_points": manifest["points"],
+    }
+    began = time.monotonic()
+    grading = _Grading(notebook_bytes, Path(assignment_folder), manifest, limits, seed, start)
+    try:
+        grading.run()
+    except _EndedError as end:
+        return without_score(end.status, **facts, detail=end.detail)
+    questions = grading.questions()
+    status = worst(question.status for question in questions)
+    return SubmissionResult(
+        **facts,
+        status=status,
+        points=round(sum(question.points for question in questions), 6),
+        questions=questions,
+        seconds=float(round(time.monotonic() - began)),
+        cpu_seconds=round(grading.cpu_s, 2),
+        peak_memory_mb=round(grading.peak_mb),
+        versions=dict(versions()),
+        message_student=STATUSES[status].student,
+        message_instructor=STATUSES[status].instructor,
+    )
+
+
+@functools.cache
+def versions() -> tuple[tuple[str, str], ...]:
+    """What the tests and the notebooks run on."""
+    names = ("numpy", "torch", "otter-grader", "dlcourse")
+    return ("python", platform.python_version()), *((name, metadata.version(name)) for name in names)
+
+
+class _Grading:
+    """The attempts at one submission, and what came of them."""
+
+    def __init__(self, data: bytes, folder: Path, manifest: dict, limits: Limits, seed: int, start: Callable):
+        self.data, self.folder, self.manifest, self.limits, self.seed, self.start = data, folder, manifest, limits, seed, start
+        self.asked = [question["id"] for question in manifest["questions"] if not question["manual"]]
+        self.told: dict[str, dict[str, Any]] = {}  # by question, the event
+        self.skipped: list[str] = []
+        self.cpu_s = self.peak_mb = 0.0
+        self.end = time.monotonic() + limits.submission_s
+
+    def run(self) -> None:
+        reachable = containment.exposed(self.folder)
+        if reachable:
+            raise _EndedError("refused", f"{reachable[0]} lies where student code may read.")
+        # Each attempt ends a question for good, by its tests or by what it did, so this ends too.
+        while True:
+            before = len(self.told) + len(self.skipped)
+            is_whole = self._attempt(public_only=False)
+            if is_whole or len(self.told) + len(self.skipped) == before or time.monotonic() > self.end:
+                break
+        for question in self.asked:
+            self.told.setdefault(question, {"status": "timeout", "tests": [], "note": "", "seconds": 0.0})
+        if self._wants_messages():
+            self._attempt(public_only=True)
+
+    def _wants_messages(self) -> bool:
+        """Whether a public test failed whose message could not be told, and there is time to run those tests alone."""
+        left = self.end - time.monotonic()
+        wanting = any(_is_short(test) for event in self.told.values() for test in event["tests"])
+        return wanting and not self.skipped and left > self.limits.submission_s / 2
+
+    def _attempt(self, public_only: bool) -> bool:
+        """One pair of processes, to its end. True when every question was reached."""
+        folder = Path(tempfile.mkdtemp(prefix="grading-"))
+        scratch = folder / "scratch"
+        scratch.mkdir(mode=0o700)
+        pair = _Pair(self.start(), scratch, self.limits)
+        try:
+            return self._follow(pair, scratch, public_only)
+        finally:
+            pair.close()
+            _remove(scratch)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _follow(self, pair: "_Pair", scratch: Path, public_only: bool) -> bool:
+        bounds = containment.Bounds(str(scratch), memory_mb=self.limits.memory_mb, cpu_s=int(self.limits.submission_s) + 10)
+        ready = self._prepare(pair, bounds)
+        pair.watch(ready["pid"])
+        done = [] if public_only else [question for question in self.told if question not in self.skipped]
+        left = max(0.0, self.end - time.monotonic())
+        order = {
+            "folder": str(self.folder),
+            "seed": self.seed,
+            "deadline_s": left,
+            "factor": self.limits.factor,
+            "done": done,
+            "skipped": self.skipped,
+            "public_only": public_only,
+        }
+        pair.tell({"attempt": order, "grace_s": self.limits.grace_s})
+        current, whole = [], False
+        while True:
+            event = pair.next()
+            name = event["event"]
+            if name == "begin":
+                current = event["questions"]
+                pair.until = time.monotonic() + event["seconds"] + SLACK_S
+            elif name == "question":
+                self._question(event, public_only)
+                pair.until = time.monotonic() + START_S
+            elif name == "lost":
+                self._skip(event["questions"], pair.overfull)
+            elif name == "finished":
+                whole = True
+            elif name == "ended":
+                self.cpu_s += event["cpu_s"]
+                self.peak_mb = max(self.peak_mb, event["peak_mb"])
+                return whole
+            elif name == "internal":
+                raise _EndedError("internal", event["detail"])
+            elif name == "gone":  # the trusted side was brought down by what it had to compute with
+                if not public_only:
+                    for question in current:
+                        self.told.setdefault(question, {"status": event["status"], "tests": [], "note": "", "seconds": 0.0})
+                    self._skip(current, pair.overfull)
+                return False
+
+    def _prepare(self, pair: "_Pair", bounds: containment.Bounds) -> dict[str, Any]:
+        """Hand the notebook over, and wait until the student's side stands locked."""
+        hello = pair.next()
+        if hello["event"] == "hello":
+            pair.trust(hello["pid"])
+            pair.tell({"notebook": self.data, "bounds": asdict(bounds), "memory_mb": self.limits.trusted_memory_mb})
+            ready = pair.next()
+            if ready["event"] == "ready":
+                return ready
+            if ready["event"] in ("unreadable", "refused", "internal"):
+                raise _EndedError(ready["event"], ready["detail"])
+        raise _EndedError("internal", "The trusted side ended before it began.")
+
+    def _skip(self, questions: list[str], overfull: bool) -> None:
+        for question in questions:
+            if question not in self.skipped:
+                self.skipped.append(question)
+            if overfull and question in self.told:
+                self.told[question]["note"] = f"Its code wrote more than {self.limits.scratch_mb} MB or {MAX_FILES} files."
+
+    def _question(self, event: dict[str, Any], public_only: bool) -> None:
+        if not public_only:
+            self.told.setdefault(event["question"], event)
+            return
+        for test, again in zip(self.told[event["question"]]["tests"], event["tests"], strict=False):
+            if not test["hidden"] and not test["passed"] and again["message"]:
+                test["message"] = again["message"]
+
+    def questions(self) -> tuple[QuestionResult, ...]:
+        """The result of each question, in the homework's order."""
+        found = []
+        for facts in self.manifest["questions"]:
+            head = {"id": facts["id"], "title": facts["title"], "max_points": facts["points"], "manual": facts["manual"]}
+            if facts["manual"]:
+                found.append(QuestionResult(**head, status="graded", points=0))
+                continue
+            event = self.told[facts["id"]]
+            tests = tuple(TestResult(**test) for test in event["tests"]) or tuple(
+                TestResult(test["topic"], 0, test["points"], test["hidden"], False, test["hint"]) for test in facts["tests"]
+            )
+            points = round(sum(test.points for test in tests), 6)
+            seconds = float(round(event["seconds"]))
+            found.append(
+                QuestionResult(**head, status=event["status"], points=points, tests=tests, seconds=seconds, note=event["note"])
+            )
+        return tuple(found)
+
+
+def _is_short(test: dict[str, Any]) -> bool:
+    return not test["hidden"] and not test["passed"]
+
+
+class _Pair:
+    """The two processes of an attempt, as seen from outside: what they tell, and how they are ended."""
+
+    def __init__(self, connection: socket.socket, scratch: Path, limits: Limits):
+        self.connection, self.scratch, self.limits = connection, scratch, limits
+        self.pipe, self.codec = wire.Pipe(connection.fileno()), wire.Codec()
+        self.until = time.monotonic() + START_S
+        self.handles: list[int] = []
+        self.student: int | None = None
+        self.overfull = False
+
+    def trust(self, pid: int) -> None:
+        self.handles.append(os.pidfd_open(pid))
+
+    def watch(self, pid: int) -> None:
+        self.student = os.pidfd_open(pid)
+        self.handles.append(self.student)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        self.pipe.deadline = self.until
+        with contextlib.suppress(wire.ClosedError):  # the next event says so
+            self.pipe.send(message, self.codec)
+
+    def next(self) -> dict[str, Any]:
+        """The next event; 'gone' when the trusted side has ended or is late, and has been killed."""
+        poll = select.poll()
+        poll.register(self.connection.fileno(), select.POLLIN)
+        while not poll.poll(WATCH_S * 1000):
+            if time.monotonic() > self.until:
+                return {"event": "gone", "status": "timeout"}
+            if self.student is not None and not self.overfull and is_overfull(self.scratch, self.limits.scratch_mb):
+                self.overfull = True
+                _kill(self.student)
+        try:
+            self.pipe.deadline = self.until + START_S
+            return self.pipe.receive(self.codec)
+        except (wire.ClosedError, wire.WireError, wire.LateError):
+            return {"event": "gone", "status": "memory"}
+
+    def close(self) -> None:
+        """Nothing of the attempt runs on."""
+        for handle in self.handles:
+            _kill(handle)
+            os.close(handle)
+        self.connection.close()
+
+
+def _kill(handle: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def is_overfull(folder: Path, most_mb: float) -> bool:
+    """Whether student code wrote more than it may. Links are not followed, and no file is opened."""
+    size = count = 0
+    folders = [folder]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if count > MAX_FILES:
+                    return True
+                with contextlib.suppress(OSError):
+                    facts = entry.stat(follow_symlinks=False)
+                    size += facts.st_blocks * 512
+                    if stat.S_ISDIR(facts.st_mode):
+                        folders.append(Path(entry.path))
+    return size > most_mb * (1 << 20)
+
+
+def _remove(folder: Path) -> None:
+    """Delete what student code left, however deep: folders are lifted to the top one by one, so that no path grows."""
+    count = 0
+    folders = [folder]
+    while folders:
+        current = folders.pop()
+        with contextlib.suppress(OSError):
+            current.chmod(0o700)
+        with contextlib.suppress(OSError), os.scandir(current) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        count += 1
+                        lifted = folder.parent / f"{count}"
+                        os.rename(entry.path, lifted)  # noqa: PTH104
+                        folders.append(lifted)
+                    else:
+                        os.unlink(entry.path)  # noqa: PTH108
+        with contextlib.suppress(OSError):
+            current.rmdir()

@@ -1,0 +1,322 @@
+"""The trusted side of one attempt: forks the student's side, then opens the tests, and grades question by question.
+
+It speaks with two others: with the student's side by requests (see proxies.py), and with whoever ordered the attempt (see
+submission.py) by events. Nothing that the student's side sends is repeated in what is said about a hidden test.
+"""
+
+import builtins
+import json
+import os
+import resource
+import signal
+import socket
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from otter.nbmeta_config import NBMetadataConfig
+from otter.test_files import create_test_file
+from otter.test_files.exception_test import ExceptionTestFile
+
+from autograder import containment, notebook, student, wire
+from autograder.notebook import Segment
+from autograder.proxies import Link, LostError, StudentError, TimeUpError, labelled
+from autograder.results import TestResult
+from dlcourse import check
+
+TAIL_S = 20  # for the cells below the last check
+LATE_S = 1.0  # after a question's last moment, for the trusted side itself
+TEXT = 600  # characters of a message
+# What a public test says once hidden inputs are known over there: they could be carried out in a value or in a text.
+PLAINLY = {
+    "type": "what came is of another type than was asked for",
+    "shape": "what came has another shape than was asked for",
+    "dtype": "what came holds another kind of number than was asked for",
+    "finite": "NaN or infinity came where a finite number is expected",
+    "value": "another value came than was expected",
+    "changed": "an argument was changed in place",
+    "error": "another error was raised than was asked for, or none",
+    "torch": check.NO_TORCH,
+}
+
+
+@dataclass
+class Attempt:
+    """What is to be done, beside the notebook: sent only after the student's side is on its own.
+
+    Attributes:
+        folder: the assignment's, with manifest.json and tests/.
+        seed: of the inputs of all tests.
+        done: questions whose cells are run, and which are not tested again.
+        skipped: questions whose cells are not even run, because they stopped an earlier attempt.
+        public_only: no hidden test is run, so that what public tests say can be told in full.
+    """
+
+    folder: str
+    seed: int
+    deadline_s: float
+    factor: float = 1.0
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    public_only: bool = False
+
+
+class Names(dict):
+    """What otter's test cases take their arguments from: the names of the notebook."""
+
+    def __init__(self, link: Link):
+        super().__init__()
+        self.link = link
+        self.missing: list[str] = []
+
+    def get(self, name: str, default: Any = None) -> Any:
+        reply = self.link.request("name", name=name)
+        if reply.get("known") is not True:
+            self.missing.append(name)
+            return default
+        return labelled(reply.get("value"), name)
+
+
+class Trusted:
+    """One attempt at one submission.
+
+    Args:
+        events: to whoever ordered it.
+        cells: the notebook's code.
+        link: to the student's side.
+    """
+
+    def __init__(self, events: "Events", cells: list[str], link: Link, attempt: Attempt, grace_s: float):
+        self.events, self.cells, self.link, self.attempt, self.grace_s = events, cells, link, attempt, grace_s
+        self.manifest = json.loads((Path(attempt.folder) / "manifest.json").read_text())
+        self.questions = {question["id"]: question for question in self.manifest["questions"] if not question["manual"]}
+        self.end = time.monotonic() + attempt.deadline_s
+        self.is_tainted = False  # hidden inputs are known to the student's side
+        signal.signal(signal.SIGALRM, self._late)
+
+    def _late(self, number: int, frame: object) -> None:
+        """The trusted side itself takes too long, with what the student's side made it compute."""
+        self.link.lost = "timeout"
+        raise LostError("timeout")
+
+    def run(self) -> None:
+        """Grade all that is to be graded. Ends early, after an event, when the student's side is lost."""
+        parts = notebook.segments(self.cells, list(self.questions))
+        found = {question for part in parts for question in part.questions}
+        missing = [question for question in self.questions if question not in found]
+        if missing and (not parts or parts[-1].questions):
+            parts.append(Segment((), ()))
+        for part in parts:
+            is_tail = not part.questions
+            if is_tail and not set(missing) - set(self.attempt.done) - set(self.attempt.skipped):
+                continue
+            if not self._segment(part, missing if is_tail else list(part.questions), is_tail):
+                return
+        self.events.tell("finished")
+
+    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> bool:
+        """The cells of a segment, then its tests. False when the student's side is lost."""
+        if set(part.questions) & set(self.attempt.skipped):
+            return True
+        notes = []
+        if is_tail:
+            notes.append("Its check cell is missing, so it was tested at the end of the notebook.")
+        if any(notebook.has_skipped_lines(self.cells[cell]) for cell in part.cells):
+            notes.append("Shell commands and installs were skipped.")
+        limits = [self.questions[question]["time_limit_s"] * self.attempt.factor for question in questions]
+        started, note, status = time.monotonic(), " ".join(notes), "graded"
+        open_questions = [q for q in questions if q not in self.attempt.done and q not in self.attempt.skipped]
+        self._begin(open_questions or questions, TAIL_S if is_tail else sum(limits))
+        try:
+            failed = self._cells(part)
+            note = " ".join([*notes, *failed])
+        except TimeUpError:
+            status = "timeout"
+        except LostError as error:
+            status = error.status
+        for question in open_questions:
+            tests, seconds = [], time.monotonic() - started
+            if is_tail:
+                self._begin([question], self.questions[question]["time_limit_s"] * self.attempt.factor)
+            if status == "graded" or (is_tail and not self.link.lost):
+                status = self._test(question, tests)
+            self._stop_clock()
+            seconds = time.monotonic() - started
+            self.events.tell(
+                "question", question=question, status=status, tests=[asdict(test) for test in tests], note=note, seconds=seconds
+            )
+        self._stop_clock()
+        if self.link.lost:
+            self.events.tell("lost", questions=list(part.questions), status=self.link.lost)
+            return False
+        return True
+
+    def _begin(self, questions: list[str], seconds: float) -> None:
+        seconds = max(0.0, min(seconds, self.end - time.monotonic()))
+        self.events.tell("begin", questions=questions, seconds=seconds + self.grace_s + LATE_S)
+        self.link.begin(seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds + self.grace_s + LATE_S)
+
+    def _stop_clock(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _cells(self, part: Segment) -> list[str]:
+        """Run the cells; what the student is told of those that failed."""
+        told = []
+        for cell in part.cells:
+            try:
+                self.link.request("run", cell=cell)
+            except Exception as error:
+                told.append(f"Code cell {cell + 1} failed: {self._cell_error(error)}.")
+        return told[:3]
+
+    def _cell_error(self, error: Exception) -> str:
+        name = type(error).__name__
+        if self.is_tainted or not isinstance(error, StudentError):
+            return name if name in vars(builtins) else "Exception"
+        place = f" (line {error.line})" if getattr(error, "line", 0) else ""
+        return f"{name}: {str(error)[:TEXT]}{place}"
+
+    def _test(self, question: str, tests: list[TestResult]) -> str:
+        """Run a question's tests, adding what came of each; the question's status."""
+        facts = self.questions[question]
+        made = create_test_file(str(Path(self.attempt.folder) / "tests" / f"{question}.py"), NBMetadataConfig())
+        if not isinstance(made, ExceptionTestFile) or len(made.test_cases) != len(facts["tests"]):
+            raise ValueError(f"tests/{question}.py is not what the manifest describes")
+        # Public tests first, so that as many as can be are told in full.
+        pairs = list(zip(facts["tests"], made.test_cases, strict=True))
+        results: dict[int, TestResult] = {}
+        status = "graded"
+        try:
+            for test, case in sorted(pairs, key=lambda pair: pair[0]["hidden"]):
+                if test["hidden"] and self.attempt.public_only:
+                    continue
+                self.is_tainted = self.is_tainted or test["hidden"]
+                results[test["index"]] = self._one(test, case)
+        except TimeUpError:
+            status = "timeout"
+        except LostError as error:
+            status = error.status
+        if status == "graded" and self.link.memory_ran_out:
+            status = "memory"
+        for test, _ in pairs:
+            tests.append(results.get(test["index"], _result(test, False)))
+        return status
+
+    def _one(self, test: dict[str, Any], case: Any) -> TestResult:
+        names = Names(self.link)
+        self.link.last_call = ""
+        try:
+            with check.grading_seed(self.attempt.seed):
+                case.body.call_func(names)
+        except MemoryError as error:
+            self.link.memory_ran_out = True
+            return self._failed(test, error, names)
+        except Exception as error:
+            return self._failed(test, error, names)
+        return _result(test, True)
+
+    def _failed(self, test: dict[str, Any], error: Exception, names: Names) -> TestResult:
+        hint = getattr(error, "hint", None)
+        if not (type(hint) is str and (hint in test["hints"] or hint == check.NO_TORCH)):
+            hint = test["hint"]
+        return _result(test, False, hint, None if test["hidden"] else self._message(error, names))
+
+    def _message(self, error: Exception, names: Names) -> str:
+        if names.missing:
+            return f"{', '.join(names.missing)}: not defined by the cells up to here"
+        if self.is_tainted:
+            if isinstance(error, check.CheckError):
+                return PLAINLY.get(error.kind, "the answer is not what was asked for")
+            return f"{type(error).__name__ if type(error).__name__ in vars(builtins) else 'an error'} was raised"
+        text = str(error) if isinstance(error, check.CheckError) else f"{type(error).__name__}: {error}"
+        call = f"{self.link.last_call}: " if self.link.last_call else ""
+        return f"{call}{text}"[: 2 * TEXT]
+
+
+def _result(test: dict[str, Any], passed: bool, hint: str | None = None, message: str | None = None) -> TestResult:
+    points = test["points"] if passed else 0
+    return TestResult(test["topic"], points, test["points"], test["hidden"], passed, hint, message)
+
+
+class Events:
+    """What is told to whoever ordered the attempt."""
+
+    def __init__(self, fd: int):
+        self.pipe, self.codec = wire.Pipe(fd), wire.Codec()
+
+    def tell(self, event: str, **facts: Any) -> None:
+        self.pipe.send({"event": event, **facts}, self.codec)
+
+    def take(self) -> dict[str, Any]:
+        return self.pipe.receive(self.codec)
+
+
+def serve(fd: int) -> None:
+    """Take one attempt over this descriptor, and see it through. The caller then ends the process."""
+    events = Events(fd)
+    try:
+        _attempt(events)
+    except (wire.ClosedError, BrokenPipeError):
+        return  # nobody waits for the result any more
+    except BaseException as error:
+        events.tell("internal", detail=f"{type(error).__name__}: {error}\n{traceback.format_exc()[-3000:]}")
+
+
+def _attempt(events: Events) -> None:
+    events.tell("hello", pid=os.getpid())
+    order = events.take()
+    bounds = containment.Bounds(**order["bounds"])
+    _limit(order["memory_mb"])
+    try:
+        cells = notebook.read(order["notebook"])
+        newer = notebook.newer_syntax(cells)
+        if newer:
+            raise notebook.UnreadableError(newer)
+    except notebook.UnreadableError as error:
+        events.tell("unreadable", detail=str(error))
+        return
+    except MemoryError:
+        events.tell("unreadable", detail="the notebook is too large")
+        return
+    del order
+    pid, mine = _fork_student(cells, bounds)
+    try:
+        first = wire.Pipe(mine.fileno(), time.monotonic() + 30).receive(wire.Codec())
+        if first.get("ready") is not True:
+            events.tell("refused", detail=str(first.get("missing")))
+            return
+        events.tell("ready", pid=pid)
+        order = events.take()  # only now is there anything here that a student may not know
+        link = Link(mine.fileno(), pid, order["grace_s"])
+        Trusted(events, cells, link, Attempt(**order["attempt"]), order["grace_s"]).run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.kill(pid, signal.SIGKILL)
+        used = os.wait4(pid, 0)[2]
+    mine_used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime + mine_used.ru_utime + mine_used.ru_stime
+    events.tell("ended", cpu_s=cpu, peak_mb=used.ru_maxrss / 1024)
+
+
+def _limit(memory_mb: int) -> None:
+    """The trusted side has limits of its own: what it computes with is of the student's making."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    size = pages * resource.getpagesize() + (memory_mb << 20)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    size = size if hard == resource.RLIM_INFINITY else min(size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _fork_student(cells: list[str], bounds: containment.Bounds) -> tuple[int, socket.socket]:
+    mine, theirs = socket.socketpair()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        student.run(theirs.fileno(), cells, bounds, parent)
+    theirs.close()
+    mine.setblocking(False)
+    return pid, mine
