@@ -23,15 +23,15 @@ STYLE = """
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 50rem; margin: 0 auto; padding: 2rem 1rem 4rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 0; } h3 { font-size: 1rem; margin: 0 0 .3rem; }
-p { margin: .3rem 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
-header { display: flex; gap: 1.5rem; justify-content: space-between; align-items: baseline; flex-wrap: wrap; }
+p { margin: .3rem 0; } .foot { margin-top: 1rem; font-size: .85rem; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
+header { display: flex; gap: 1.5rem; justify-content: space-between; align-items: baseline; }
 .score { font-size: 2rem; font-weight: 650; white-space: nowrap; } .score small { font-size: 1rem; font-weight: 400; }
 section, .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .9rem 1.1rem;
   margin-top: 1rem; }
 .note { background: var(--note); } table { width: 100%; border-collapse: collapse; margin-top: .3rem; }
 th { text-align: left; font-weight: 600; } td, th { padding: .25rem .5rem .25rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; } tr:last-child td { border-bottom: 0; } .number { text-align: right; white-space: nowrap; padding-right: 0; }
-a { color: inherit; } .head { display: flex; justify-content: space-between; gap: 1rem; } .head b { white-space: nowrap; }
+a { color: inherit; } .head { display: flex; justify-content: space-between; gap: 1rem; } .head b { white-space: nowrap; font-weight: 600; }
 ul { list-style: none; margin: .5rem 0 0; padding: 0; } li { padding: .35rem 0 .35rem 1.6rem; position: relative; }
 li > .mark { position: absolute; left: 0; font-weight: 700; } ol { margin: .3rem 0 0; padding-left: 1.4rem; }
 ol li { padding: .15rem 0; } pre { background: var(--code); border-radius: .3rem; padding: .5rem .7rem; margin: .3rem 0;
@@ -40,6 +40,12 @@ ol li { padding: .15rem 0; } pre { background: var(--code); border-radius: .3rem
 """
 _STYLE_HASH = base64.b64encode(sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+TO_MEND = {
+    "timeout": "find the loop that does not end, or that NumPy can do in a single call",
+    "memory": "find the array that is far larger than its data",
+    "died": "find what ends Python",
+    "protocol": "return arrays, tensors and plain numbers",
+}
 NEXT = 3  # so many things to do next: a longer list is not read
 
 
@@ -87,7 +93,7 @@ def next_steps(result: SubmissionResult) -> list[str]:
         name = f"{question.id}, {points(question.max_points - question.points)} points to win"
         public = [test for test in question.tests if not test.hidden and not test.passed]
         if question.status != "graded":
-            steps.append(f"{name}: {STATUSES[question.status].student}")
+            steps.append(f"{name}: {TO_MEND[question.status]}.")
         elif public:
             steps.append(
                 f'{name}: run grader.check("{question.id}") in your notebook; it shows the first public test that fails.'
@@ -126,7 +132,9 @@ def _head(result: SubmissionResult) -> str:
         score = '<div class="score"><small>no score yet</small></div>'
     else:
         score = f'<div class="score">{points(result.points)} <small>of {points(result.max_points)} points</small></div>'
-    about = f"Submitted by {for_html(result.student)}, attempt {result.attempt}"
+    about = f"Submitted by {for_html(result.student)}, attempt {result.attempt}."
+    if by_hand := sum(question.max_points for question in result.questions if question.manual):
+        about += f" {points(by_hand)} of the points are for answers that a person reads; they come later."
     says = result.message_student or STATUSES[result.status].student
     tone = "" if result.status == "graded" else " note"
     return (
@@ -148,7 +156,7 @@ def _overview(result: SubmissionResult) -> str:
 
 def _question_points(question: QuestionResult) -> str:
     if question.manual:
-        return f"read by a person, up to {points(question.max_points)}"
+        return f"– of {points(question.max_points)}"
     tone = "good" if question.points >= question.max_points else "bad"
     return f'<span class="{tone}">{points(question.points)} of {points(question.max_points)}</span>'
 
@@ -170,8 +178,8 @@ def _question(number: int, question: QuestionResult) -> str:
         items.append(_hidden_tests(question, summary))
     if items:
         parts.append(f"<ul>{''.join(items)}</ul>")
-    if not question.manual:
-        parts.append(f'<p class="soft">Took {seconds(question.seconds)}.</p>')
+    took = "A person reads this answer." if question.manual else f"Took {seconds(question.seconds)}."
+    parts.append(f'<p class="soft">{took}</p>')
     return f'<section id="question-{number}">{"".join(parts)}</section>'
 
 
@@ -201,7 +209,7 @@ def _hidden_tests(question: QuestionResult, summary: str) -> str:
 
 def _foot(result: SubmissionResult) -> str:
     facts = f"Graded in {seconds(result.seconds)}, tests {for_html(result.tests_version)}, notebook {for_html(result.notebook_hash[:12])}."
-    return f'<p class="soft">{facts}</p>'
+    return f'<p class="soft foot">{facts}</p>'
 
 
 def gradescope(result: SubmissionResult) -> str:
