@@ -1,0 +1,2263 @@
+# %% [raw]
+# # ASSIGNMENT CONFIG
+# name: hw1
+# tests:
+#     ok_format: false
+
+# %% [markdown]
+# # Homework 1: neural networks from scratch
+#
+# You write the parts of a neural network in NumPy: loss, layers, gradients, optimizers, initialisation, batch norm and dropout. Then
+# you train one on digits, and it is tested on fonts that it has never seen. Lectures 02, 03 and 05 are where most of it comes from;
+# what belongs to lecture 07 is explained here.
+#
+# **100 points, about six and a half hours**, in any order: no question needs your answer to another one. Where a question builds on an
+# earlier one, its parts come from `dlcourse.reference`, which has the same signatures. Look at what it returns as often as you like; it
+# is written with torch, so it will not show you how to do it in NumPy.
+#
+# **How it is checked.** After each question stands a cell with `grader.check("q1")`. It runs the *public* tests of the question, which
+# are worth about a third of its points, and tells you what went in, what came out and what was expected. The rest of the points come
+# from **hidden tests**, which run after you hand in, on inputs that you have not seen. Each check lists what the hidden tests are
+# on, and for how many points. They ask for nothing that the prompt does not say. If all public tests pass, read the
+# prompt once more, line by line, and try your function on inputs of your own: other shapes, float32, large numbers, one row.
+#
+# **Rules.**
+#
+# 1. NumPy and Python's standard library, and no torch, in your answers; `dlcourse.reference` only where the question says so.
+# 2. `float32` in, `float32` out; `float64` in, `float64` out, unless the prompt says otherwise. Inputs have one of the two.
+# 3. No function changes the arrays that it is given, unless the prompt says so.
+# 4. Randomness comes from the generator that is passed, never from `np.random.<function>`.
+# 5. Wherever the prompt asks for a `ValueError`, its message should say what was expected and what came. The wording is yours; the
+#    tests look at the type of the error only.
+# 6. Helpers of your own are welcome, in the cell of the question or in one just before its check cell.
+# 7. $N$ is the number of examples in a batch, always the first axis. A gradient has the shape of what it belongs to.
+#
+# **Handing in.** Save, then run the last cell, `grader.export()`. It runs the notebook from top to bottom in a fresh kernel, tells you
+# what would fail, and writes the file to upload. A cell that fails costs its own question only. Question 12 is read by a person.
+
+# %% tags=["setup"]
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from dlcourse import data, reference
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q1
+# points: 8
+
+# %% [markdown]
+# ## Question 1. Softmax and cross-entropy
+#
+# *8 points · 20 minutes · difficulty 1 of 3 · draws on lecture 02, Yes or no*
+#
+# For logits $\mathbf{Z}$ of shape (N, K) and labels $y_i \in \{0, \dots, K-1\}$:
+#
+# $$p_{ik} = \frac{e^{z_{ik}}}{\sum_j e^{z_{ij}}} \qquad
+# J = -\frac1N \sum_i \log p_{i y_i} \qquad
+# \frac{\partial J}{\partial z_{ik}} = \frac{p_{ik} - [k = y_i]}{N}$$
+#
+# - `softmax(logits)` returns the probabilities of each row, (N, K), in the dtype of the logits.
+# - `cross_entropy(logits, labels)` returns `(loss, grad)`: the **mean** over the batch, a number (Python's or NumPy's float), and its
+#   gradient by the logits, (N, K), in the dtype of the logits. The gradient belongs to the mean, so it holds the $1/N$ too.
+# - **Stable**: for finite logits of any size, up to $10^{30}$, both results are finite and no warning is given. A loss whose probability
+#   underflows is still exact: logits `[[0, 1000]]` with label 0 cost 1000.
+# - `cross_entropy` raises `ValueError` if `logits` is not two-dimensional, if `labels` is not of shape (N,), or if any
+#   label is below 0 or above K - 1. Labels are integers, N and K at least 1.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def softmax(logits):
+    """Probabilities of each row.
+
+    Args:
+        logits: (N, K), float32 or float64, finite.
+    Returns:
+        (N, K), in the dtype of logits; each row is positive or zero and sums to 1.
+    """
+    # BEGIN SOLUTION
+    powers = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    return powers / np.sum(powers, axis=1, keepdims=True)
+    # END SOLUTION
+
+
+def cross_entropy(logits, labels):
+    """Mean cross-entropy of a batch, and its gradient by the logits.
+
+    Args:
+        logits: (N, K), float32 or float64, finite.
+        labels: (N,), integers in 0..K-1.
+    Returns:
+        loss: a number. grad: (N, K), in the dtype of logits.
+    Raises:
+        ValueError: the shapes do not fit, or a label is out of range.
+    """
+    # BEGIN SOLUTION
+    if logits.ndim != 2 or labels.shape != (logits.shape[0],):
+        raise ValueError(f"expected logits (N, K) and labels (N,), got {logits.shape} and {labels.shape}")
+    count, num_classes = logits.shape
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if wrong.size:
+        raise ValueError(f"expected labels from 0 to {num_classes - 1}, got {wrong[0]}")
+    shifted = logits - np.max(logits, axis=1, keepdims=True)
+    truth = np.arange(count), labels
+    loss = np.mean(np.log(np.sum(np.exp(shifted), axis=1)) - shifted[truth])
+    difference = softmax(logits)
+    difference[truth] -= 1
+    return loss, difference / count
+    # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: probabilities
+points: 1
+failure_message: divide the exponentials by their sum over each row, axis 1, and keep that axis
+"""  # END TEST CONFIG
+
+
+def test_probabilities(softmax):
+    import numpy as np
+
+    from dlcourse import check
+
+    logits = np.log(np.array([[1.0, 2.0, 1.0], [3.0, 3.0, 4.0]]))
+    check.close(softmax(logits), np.array([[0.25, 0.5, 0.25], [0.3, 0.3, 0.4]]), name="softmax of log [[1, 2, 1], [3, 3, 4]]")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: mean loss and its gradient
+points: 1.5
+failure_message: the loss is the mean over the batch, and the gradient is (p - truth) / N
+"""  # END TEST CONFIG
+
+
+def test_loss_and_gradient(cross_entropy):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(101)
+    logits, labels = rng.standard_normal((4, 3)), np.array([2, 0, 1, 1])
+    z = torch.tensor(logits, requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(z, torch.tensor(labels))
+    expected.backward()
+    result = cross_entropy(logits, labels)
+    check.same_type(result, (), name="cross_entropy(logits, labels)")
+    loss, grad = result
+    check.close(
+        loss,
+        expected.item(),
+        name="the loss of 4 examples",
+        mistakes={"this is the sum over the batch: the cost is the mean": 4 * expected.item()},
+    )
+    check.close(
+        grad,
+        z.grad.numpy(),
+        name="the gradient",
+        mistakes={"the gradient lacks the 1/N of the mean": 4 * z.grad.numpy()},
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: a label out of range
+points: 0.5
+failure_message: a label of K or more must raise ValueError, before anything is computed with it
+"""  # END TEST CONFIG
+
+
+def test_label_too_large(cross_entropy):
+    import numpy as np
+
+    from dlcourse import check
+
+    check.raises(ValueError, cross_entropy, np.zeros((2, 3)), np.array([0, 3]), name="cross_entropy with label 3 of 3 classes")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q2
+# points: 8
+
+# %% [markdown]
+# ## Question 2. Layers and their backward
+#
+# *8 points · 30 minutes · difficulty 1 of 3 · draws on lecture 05, From numbers to tensors*
+#
+# A layer has two methods. `forward(x)` computes $\mathbf{Y}$ and keeps what `backward` will need. `backward(dy)` takes
+# $\partial J/\partial \mathbf{Y}$, of the shape of $\mathbf{Y}$, and returns $\partial J/\partial \mathbf{X}$, of the shape of $\mathbf{X}$. It
+# belongs to the last `forward`, and may be called more than once after it.
+#
+# `Affine(weight, bias)`, with the course's weight (out, in), for $\mathbf{X}$ of shape (N, in):
+#
+# $$\mathbf{Y} = \mathbf{X}\mathbf{W}^\top + \mathbf{b} \qquad
+# \frac{\partial J}{\partial \mathbf{X}} = \frac{\partial J}{\partial \mathbf{Y}}\mathbf{W} \qquad
+# \frac{\partial J}{\partial \mathbf{W}} = \Bigl(\frac{\partial J}{\partial \mathbf{Y}}\Bigr)^{\!\top}\mathbf{X} \qquad
+# \frac{\partial J}{\partial b_o} = \sum_n \frac{\partial J}{\partial y_{no}}$$
+#
+# - The arrays are kept as attributes `weight` and `bias`. A training loop assigns new ones to them between steps, and `forward` uses
+#   what is there. They have the dtype of x.
+# - `backward` sets the attributes `dweight` and `dbias`. It **replaces** what was there; it does not add to it. It sums over the batch and
+#   does not divide: the $1/N$ is in `dy` already.
+# - `forward` raises `ValueError` if x is not two-dimensional with `in` columns.
+#
+# `Relu()`, `Tanh()` and `Sigmoid()` act on each element of an array of **any shape**:
+#
+# $$\max(x, 0) \qquad \tanh x \qquad \sigma(x) = \frac{1}{1 + e^{-x}}$$
+#
+# - The derivative of ReLU at 0 is 0.
+# - The sigmoid is stable: for every finite x the result is finite, within $10^{-6}$ of the truth, and no warning is given.
+# - Results have the dtype of x. Neither x nor dy is changed.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+class Affine:
+    """y = x W^T + b.
+
+    Attributes:
+        weight: (out, in). bias: (out,).
+        dweight, dbias: gradients of the last backward, shaped like weight and bias.
+    """
+
+    def __init__(self, weight, bias):
+        self.weight, self.bias = weight, bias
+
+    def forward(self, x):
+        """(N, in) -> (N, out).
+
+        Raises:
+            ValueError: x is not (N, in).
+        """
+        # BEGIN SOLUTION
+        num_inputs = self.weight.shape[1]
+        if x.ndim != 2 or x.shape[1] != num_inputs:
+            raise ValueError(f"expected an input of shape (N, {num_inputs}), got {x.shape}")
+        self.x = x
+        return x @ self.weight.T + self.bias
+        # END SOLUTION
+
+    def backward(self, dy):
+        """dJ/dy (N, out) -> dJ/dx (N, in); sets dweight and dbias."""
+        # BEGIN SOLUTION
+        self.dweight = dy.T @ self.x
+        self.dbias = np.sum(dy, axis=0)
+        return dy @ self.weight
+        # END SOLUTION
+
+
+class Relu:
+    """max(x, 0) of each element."""
+
+    def forward(self, x):
+        """Any shape -> the same shape."""
+        # BEGIN SOLUTION
+        self.is_positive = x > 0
+        return np.where(self.is_positive, x, np.zeros_like(x))
+        # END SOLUTION
+
+    def backward(self, dy):
+        """dJ/dy -> dJ/dx, of the same shape."""
+        # BEGIN SOLUTION
+        return np.where(self.is_positive, dy, np.zeros_like(dy))
+        # END SOLUTION
+
+
+class Tanh:
+    """tanh(x) of each element."""
+
+    def forward(self, x):
+        """Any shape -> the same shape."""
+        # BEGIN SOLUTION
+        self.y = np.tanh(x)
+        return self.y.copy()
+        # END SOLUTION
+
+    def backward(self, dy):
+        """dJ/dy -> dJ/dx, of the same shape."""
+        # BEGIN SOLUTION
+        return dy * (1 - self.y * self.y)
+        # END SOLUTION
+
+
+class Sigmoid:
+    """1 / (1 + exp(-x)) of each element."""
+
+    def forward(self, x):
+        """Any shape -> the same shape."""
+        # BEGIN SOLUTION
+        small = np.exp(-np.abs(x))
+        self.y = np.where(x >= 0, 1, small) / (1 + small)
+        return self.y.copy()
+        # END SOLUTION
+
+    def backward(self, dy):
+        """dJ/dy -> dJ/dx, of the same shape."""
+        # BEGIN SOLUTION
+        return dy * self.y * (1 - self.y)
+        # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: affine layer
+points: 1.5
+failure_message: write the shape of each factor beside it; the weight is (out, in), and dweight has the same shape
+"""  # END TEST CONFIG
+
+
+def test_affine(Affine):
+    from dlcourse import check
+
+    rng = check.rng(201)
+    weight, bias, x, dy = (rng.standard_normal(size) for size in [(2, 3), (2,), (4, 3), (4, 2)])
+    layer = Affine(weight, bias)
+    check.close(layer.forward(x), x @ weight.T + bias, name="forward(x)")
+    check.close(layer.backward(dy), dy @ weight, name="backward(dy)")
+    by_hand = {"": sum(dy[i][:, None] * x[i] for i in range(4))}
+    check.close(
+        layer.dweight,
+        by_hand[""],
+        name="dweight",
+        mistakes={
+            "dweight must be (out, in), like weight: this is its transpose": by_hand[""].T,
+            "dweight was divided by N: that is in dy already": by_hand[""] / 4,
+        },
+    )
+    check.close(layer.dbias, dy.sum(axis=0), name="dbias")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: activations
+points: 1.5
+failure_message: each derivative is a function of x or of y, element by element, times dy
+"""  # END TEST CONFIG
+
+
+def test_activations(Relu, Tanh, Sigmoid):
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(202)
+    x, dy = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
+    for name, make, function in [("Relu", Relu, torch.relu), ("Tanh", Tanh, torch.tanh), ("Sigmoid", Sigmoid, torch.sigmoid)]:
+        z = torch.tensor(x, requires_grad=True)
+        y = function(z)
+        y.backward(torch.tensor(dy))
+        layer = make()
+        check.close(layer.forward(x), y.detach().numpy(), name=f"{name}().forward(x)")
+        check.close(
+            layer.backward(dy),
+            z.grad.numpy(),
+            name=f"{name}().backward(dy)",
+            mistakes={"this is the derivative alone: multiply it by dy": z.grad.numpy() / dy},
+        )
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q3
+# points: 6
+
+# %% [markdown]
+# ## Question 3. Check a gradient
+#
+# *6 points · 25 minutes · difficulty 1 of 3 · draws on lecture 05, Check the checker*
+#
+# The slope of $f$ along coordinate $i$, with $\mathbf{e}_i$ one there and zero elsewhere, and the relative error of two gradients
+# $\mathbf{a}$ and $\mathbf{b}$:
+#
+# $$\frac{\partial f}{\partial x_i} \approx \frac{f(\mathbf{x} + h\,\mathbf{e}_i) - f(\mathbf{x} - h\,\mathbf{e}_i)}{2h}
+# \qquad
+# \text{error} = \frac{\lVert \mathbf{a} - \mathbf{b} \rVert}{\lVert \mathbf{a} \rVert + \lVert \mathbf{b} \rVert}$$
+#
+# where $\lVert\cdot\rVert$ is the root of the sum of the squares of **all** elements, whatever the shape.
+#
+# `numeric_gradient(f, x, h)`:
+#
+# - `f` takes an array of the shape of x and returns a number. x has any shape, () and sizes of 0 included.
+# - All arithmetic is in float64, also for a float32 x: convert first, then add $h$. The result is a float64 array of the shape of x
+#   (an array of shape () for an x of shape ()).
+# - $h$ is the same for all coordinates. `f` is called exactly twice for each.
+# - x is never changed, not even for a moment. Each call of `f` gets an array of its own, which `f` may keep or overwrite.
+#
+# `gradient_check(f, grad, x, h)`:
+#
+# - `grad` is a function: `grad(x)` is the gradient that is claimed, an array. It gets a float64 copy of x.
+# - Returns the relative error between `grad(x)` and `numeric_gradient(f, x, h)`, a Python float. If both norms are 0 the error is `0.0`.
+# - If the claimed or the numeric gradient holds NaN or infinity, the error is `math.inf`, and not NaN: `nan > 1e-6` is false, so a
+#   NaN would pass for a good gradient.
+# - Raises `ValueError` if `grad(x)` does not have the shape of x. Nothing is broadcast.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def numeric_gradient(f, x, h=1e-5):
+    """Gradient of f at x by central differences.
+
+    Args:
+        f: takes a float64 array of the shape of x, returns a number.
+        x: any shape, float32 or float64.
+        h: half the distance of the two points, > 0.
+    Returns:
+        float64 array of the shape of x.
+    """
+    # BEGIN SOLUTION
+    start = np.array(x, dtype=np.float64)
+    measured = np.zeros(start.shape)
+    for place in np.ndindex(start.shape):
+        right, left = start.copy(), start.copy()
+        right[place] += h
+        left[place] -= h
+        measured[place] = (f(right) - f(left)) / (2 * h)
+    return measured
+    # END SOLUTION
+
+
+def gradient_check(f, grad, x, h=1e-5):
+    """Relative error of a claimed gradient.
+
+    Args:
+        f: takes a float64 array of the shape of x, returns a number.
+        grad: takes the same, returns the claimed gradient of f.
+        x: any shape, float32 or float64.
+        h: as in numeric_gradient.
+    Returns:
+        a float from 0 to 1, or math.inf where a gradient is not finite.
+    Raises:
+        ValueError: the claimed gradient does not have the shape of x.
+    """
+    # BEGIN SOLUTION
+    claimed = np.asarray(grad(np.array(x, dtype=np.float64)), dtype=np.float64)
+    if claimed.shape != np.shape(x):
+        raise ValueError(f"expected a gradient of shape {np.shape(x)}, got {claimed.shape}")
+    measured = numeric_gradient(f, x, h)
+    if not (np.all(np.isfinite(claimed)) and np.all(np.isfinite(measured))):
+        return math.inf
+    length = np.linalg.norm(claimed.ravel()) + np.linalg.norm(measured.ravel())
+    return float(np.linalg.norm((claimed - measured).ravel()) / length) if length > 0 else 0.0
+    # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: slopes of a known function
+points: 1
+failure_message: move one coordinate at a time, by h to each side, and divide by 2 h
+"""  # END TEST CONFIG
+
+
+def test_known_slopes(numeric_gradient):
+    import numpy as np
+
+    from dlcourse import check
+
+    x = np.array([[1.0, -2.0], [0.5, 3.0]])
+    got = numeric_gradient(lambda x: (x**3).sum(), x, 0.1)
+    # The central difference of a cube is exactly 3 x^2 + h^2, and shows which difference was taken.
+    check.close(
+        got,
+        3 * x**2 + 0.01,
+        name="the gradient of the sum of cubes with h = 0.1",
+        mistakes={
+            "this difference is one-sided: step to both sides": 3 * x**2 + 0.3 * x + 0.01,
+            "divide by 2 h, the distance of the two points": 6 * x**2 + 0.02,
+        },
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: relative error
+points: 1
+failure_message: the error is the norm of the difference over the sum of the two norms
+"""  # END TEST CONFIG
+
+
+def test_relative_error(gradient_check):
+    import numpy as np
+
+    from dlcourse import check
+
+    x = np.array([3.0, 4.0])
+    half = gradient_check(lambda x: (x**2).sum() / 2, lambda x: 3 * x, x)
+    check.close(
+        half,
+        0.5,
+        rtol=1e-6,
+        name="the error of a gradient three times too large",
+        mistakes={
+            "divide by the sum of both norms, not by one of them": 2.0,
+            "take the norms before you divide; this is the norm of the difference": 10.0,
+        },
+    )
+    right = gradient_check(lambda x: (x**2).sum() / 2, lambda x: x, x)
+    check.close(right, 0.0, atol=1e-8, name="the error of the right gradient")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q4
+# points: 14
+
+# %% [markdown]
+# ## Question 4. A tensor that knows its gradient
+#
+# *14 points · 75 minutes · difficulty 3 of 3 · draws on lecture 05, A machine that remembers, and From numbers to tensors*
+#
+# Write the class `Tensor`. Each operation makes a new `Tensor` that remembers its parents and how a gradient passes to them. `backward()` then
+# visits every tensor below once, results before parents. For $\mathbf{u} = f(\dots, \mathbf{v}, \dots)$ each parent receives,
+# and **adds up over all its uses**,
+#
+# $$\frac{\partial L}{\partial v_j} \mathrel{+}= \sum_i \frac{\partial L}{\partial u_i}\,\frac{\partial u_i}{\partial v_j}$$
+#
+# A parent that was broadcast, say from (3,) or (1, 3) or (2, 1) to (2, 3), has been used once for each copy: its gradient is summed over the
+# copies, back to its own shape.
+#
+# **What must be there**
+#
+# - `Tensor(data)`: `data` is a number, a list or an array. The attribute `.data` is a float64 array, a copy. `.grad` is a float64 array of the same shape,
+#   all zeros at first.
+# - `a + b`, `a - b`, `a * b`, `-a`, with NumPy's broadcasting. One side may be a number or a NumPy array, on either side: it is a constant, and
+#   the result is a `Tensor`. (`__array_ufunc__ = None`, which stands in the class already, makes `array + tensor` call your `__radd__`.)
+# - `a @ b` for two-dimensional a and b, on either side an array too. Raises `ValueError` if a side is not two-dimensional.
+# - `a.sum(axis=None, keepdims=False)` as NumPy's: axis is None, an int or a tuple, negative ones included.
+# - `a.exp()`, `a.tanh()`, `a.relu()`; the derivative of ReLU at 0 is 0.
+# - `a.reshape(*shape)`, as `a.reshape(2, 3)`; one entry may be -1.
+# - `a.backward()`: raises `ValueError` unless `a.data` has exactly one element, of whatever shape. It **adds** $\partial a/\partial t$ to `t.grad` of every tensor t that a was made of, and $1$ to `a.grad`. So a second call doubles every gradient of the
+#   first, in the leaves **and** in the tensors between, and two results over the same leaves add up. (A gradient of an earlier call must not flow down once more.)
+# - **Graphs may be large**: 10,000 operations deep (Python gives up recursing at about 1,000), and `a = a + a`, 50 times over, takes no noticeable time.
+# - No method changes the `.data` of any tensor, and no two tensors share one array as `.grad`.
+#
+# `__init__` and the attributes are a proposal; you may store other things. The function `run_program` below the class is what the tests call. Leave it as
+# it is.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+class Tensor:
+    """An array of float64 that remembers what it was computed from.
+
+    Attributes:
+        data: the values, any shape. grad: dL/d(data), of the same shape, summed over all backward() calls.
+        parents: the tensors that it was computed from.
+        pulls: for each parent, a function from dL/d(self) to what the parent receives from it.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves array + tensor, array * tensor and array @ tensor to us
+
+    def __init__(self, data, parents=(), pulls=()):
+        self.data = np.array(data, dtype=np.float64)
+        self.grad = np.zeros_like(self.data)
+        self.parents, self.pulls = parents, pulls
+
+    def __add__(self, other):
+        # BEGIN SOLUTION
+        other = as_tensor(other)
+        shapes = self.data.shape, other.data.shape
+        return Tensor(
+            self.data + other.data,
+            (self, other),
+            (lambda g: sum_to(g, shapes[0]), lambda g: sum_to(g, shapes[1])),
+        )
+        # END SOLUTION
+
+    def __mul__(self, other):
+        # BEGIN SOLUTION
+        other = as_tensor(other)
+        a, b = self.data, other.data
+        return Tensor(a * b, (self, other), (lambda g: sum_to(g * b, a.shape), lambda g: sum_to(g * a, b.shape)))
+        # END SOLUTION
+
+    def __neg__(self):
+        # BEGIN SOLUTION
+        return Tensor(-self.data, (self,), (lambda g: -g,))
+        # END SOLUTION
+
+    def __sub__(self, other):
+        # BEGIN SOLUTION
+        return self + (-as_tensor(other))
+        # END SOLUTION
+
+    def __radd__(self, other):
+        # BEGIN SOLUTION
+        return self + other
+        # END SOLUTION
+
+    def __rmul__(self, other):
+        # BEGIN SOLUTION
+        return self * other
+        # END SOLUTION
+
+    def __rsub__(self, other):
+        # BEGIN SOLUTION
+        return as_tensor(other) - self
+        # END SOLUTION
+
+    def __matmul__(self, other):
+        # BEGIN SOLUTION
+        other = as_tensor(other)
+        a, b = self.data, other.data
+        if a.ndim != 2 or b.ndim != 2:
+            raise ValueError(f"expected two matrices, got shapes {a.shape} and {b.shape}")
+        return Tensor(a @ b, (self, other), (lambda g: g @ b.T, lambda g: a.T @ g))
+        # END SOLUTION
+
+    def __rmatmul__(self, other):
+        # BEGIN SOLUTION
+        return as_tensor(other) @ self
+        # END SOLUTION
+
+    def sum(self, axis=None, keepdims=False):
+        """Sum over one axis, several (a tuple) or all (None)."""
+        # BEGIN SOLUTION
+        before = self.data
+        kept = before.sum(axis=axis, keepdims=True).shape
+        return Tensor(
+            before.sum(axis=axis, keepdims=keepdims),
+            (self,),
+            (lambda g: np.broadcast_to(g.reshape(kept), before.shape),),
+        )
+        # END SOLUTION
+
+    def exp(self):
+        # BEGIN SOLUTION
+        y = np.exp(self.data)
+        return Tensor(y, (self,), (lambda g: g * y,))
+        # END SOLUTION
+
+    def tanh(self):
+        # BEGIN SOLUTION
+        y = np.tanh(self.data)
+        return Tensor(y, (self,), (lambda g: g * (1 - y * y),))
+        # END SOLUTION
+
+    def relu(self):
+        # BEGIN SOLUTION
+        is_on = self.data > 0
+        return Tensor(self.data * is_on, (self,), (lambda g: g * is_on,))
+        # END SOLUTION
+
+    def reshape(self, *shape):
+        # BEGIN SOLUTION
+        original = self.data.shape
+        return Tensor(self.data.reshape(*shape), (self,), (lambda g: g.reshape(original),))
+        # END SOLUTION
+
+    def backward(self):
+        """Add d(self)/d(t) to t.grad of every tensor t that self was made of, self included.
+
+        Raises:
+            ValueError: self does not have exactly one element.
+        """
+        # BEGIN SOLUTION
+        if self.data.size != 1:
+            raise ValueError(f"backward() starts from one element, got shape {self.data.shape}")
+        flowing = {id(self): np.ones_like(self.data)}  # of this call alone
+        for tensor in reversed(parents_first(self)):
+            g = flowing.pop(id(tensor))
+            tensor.grad = tensor.grad + g
+            for parent, pull in zip(tensor.parents, tensor.pulls, strict=True):
+                flowing[id(parent)] = flowing.get(id(parent), 0) + pull(g)
+        # END SOLUTION
+
+
+# BEGIN SOLUTION NO PROMPT
+def as_tensor(value):
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
+def sum_to(g, shape):
+    """Sum a gradient over the copies that broadcasting made, back to the given shape."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    stretched = tuple(i for i, size in enumerate(shape) if size == 1 and g.shape[i] != 1)
+    return g.sum(axis=stretched, keepdims=True)
+
+
+def parents_first(root):
+    """Every tensor that root was made of, each once, after all of its parents."""
+    order, seen, stack = [], set(), [(root, False)]
+    while stack:
+        tensor, is_done = stack.pop()
+        if is_done:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            stack.extend((parent, False) for parent in tensor.parents)
+    return order
+
+
+# END SOLUTION
+def run_program(program, **values):
+    """Run statements in which each name of values is a Tensor, and look at what is left.
+
+    Example: run_program("out = (a * b).sum()\nout.backward()", a=np.ones(3), b=np.ones(3))
+    Returns:
+        out.data, or None where the program makes no out; and .grad of each named tensor, by name.
+    """
+    names = {"np": np, "Tensor": Tensor, **{name: Tensor(value) for name, value in values.items()}}
+    exec(program, names)
+    return (names["out"].data if "out" in names else None), {name: names[name].grad for name in values}
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: sums and products
+points: 1.5
+failure_message: a tensor that is used twice receives two gradients, and they add up
+"""  # END TEST CONFIG
+
+
+def test_sums_and_products(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    a, b = np.array([1.0, -2.0, 3.0]), np.array([0.5, 4.0, -1.0])
+    value, grads = run_program("out = (a * b + a).sum()\nout.backward()", a=a, b=b)
+    check.close(value, np.array((a * b + a).sum()), name="the value of sum(a * b + a)")
+    check.close(
+        grads["a"],
+        b + 1,
+        name="the gradient of sum(a * b + a) by a",
+        mistakes={
+            "only one use of a was counted: add up the gradients of all uses": b,
+            "only the last use of a was counted: add up, do not assign": np.ones(3),
+            "this is twice what it should be: does each tensor pass its gradient on once?": 2 * (b + 1),
+        },
+    )
+    check.close(grads["b"], a, name="the gradient of sum(a * b + a) by b")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: a bias row that is broadcast
+points: 1.5
+failure_message: what broadcasting copied, backward sums over the copies, back to the parent's own shape
+"""  # END TEST CONFIG
+
+
+def test_bias_row(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(401)
+    x, row = rng.standard_normal((4, 3)), rng.standard_normal(3)
+    value, grads = run_program("out = ((x + row) * x).sum()\nout.backward()", x=x, row=row)
+    check.close(value, np.array(((x + row) * x).sum()), name="the value of sum((x + row) * x)")
+    check.close(
+        grads["row"],
+        x.sum(axis=0),
+        name="the gradient by row, of shape (3,)",
+        mistakes={
+            "the gradient was not summed over the copies of the row": x,
+            "sum over the copies; this is their mean": x.mean(axis=0),
+            "the summed axis was kept: the row is (3,), not (1, 3)": x.sum(axis=0, keepdims=True),
+        },
+    )
+    check.close(grads["x"], 2 * x + row, name="the gradient by x")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: a layer with loss
+points: 2
+failure_message: compare each backward rule on its own with central differences, as in question 3
+"""  # END TEST CONFIG
+
+
+def test_layer_with_loss(run_program):
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(402)
+    arrays = {"x": rng.standard_normal((5, 3)), "w": rng.standard_normal((3, 2)), "b": rng.standard_normal((1, 2))}
+    value, grads = run_program("e = (x @ w + b).tanh() - 0.5\nout = (e * e).sum() * 0.1\nout.backward()", **arrays)
+    t = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
+    expected = (((t["x"] @ t["w"] + t["b"]).tanh() - 0.5) ** 2).sum() * 0.1
+    expected.backward()
+    check.close(value, expected.detach().numpy(), name="the value of 0.1 sum((tanh(x @ w + b) - 0.5)^2)")
+    for name in arrays:
+        check.close(grads[name], t[name].grad.numpy(), name=f"its gradient by {name}")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q5
+# points: 9
+
+# %% [markdown]
+# ## Question 5. Momentum, RMSprop and Adam
+#
+# *9 points · 30 minutes · difficulty 1 of 3 · draws on lecture 03, Many weights: seven rules for one step*
+#
+# Each function takes one step: weights, gradient and memory in, **new** weights out. Squares, roots and quotients are elementwise; all averages start
+# at 0; $t$ is 1 at the first step.
+#
+# $$\begin{aligned}
+# \text{momentum:}\quad & \mathbf{v} \leftarrow \beta\,\mathbf{v} + \mathbf{g}
+# && \mathbf{w} \leftarrow \mathbf{w} - \mathrm{lr}\,\mathbf{v} \\
+# \text{RMSprop:}\quad & \mathbf{s} \leftarrow \alpha\,\mathbf{s} + (1 - \alpha)\,\mathbf{g}^2
+# && \mathbf{w} \leftarrow \mathbf{w} - \mathrm{lr}\,\mathbf{g} / (\sqrt{\mathbf{s}} + \epsilon) \\
+# \text{Adam:}\quad & \mathbf{m} \leftarrow \beta_1\mathbf{m} + (1 - \beta_1)\,\mathbf{g},\;
+# \mathbf{s} \leftarrow \beta_2\mathbf{s} + (1 - \beta_2)\,\mathbf{g}^2
+# && \mathbf{w} \leftarrow \mathbf{w} - \mathrm{lr}\,\frac{\mathbf{m} / (1 - \beta_1^t)}{\sqrt{\mathbf{s} / (1 - \beta_2^t)} + \epsilon}
+# \end{aligned}$$
+#
+# - In momentum $\mathbf{g}$ has the factor 1, not $1 - \beta$. Everywhere $\epsilon$ stands **outside** the root, and in Adam it is added after the
+#   correction of $\mathbf{s}$. This is what torch does.
+# - `state` is a dictionary that belongs to one parameter, `{}` before its first step. Your function keeps there what it needs, under keys of your choice; nowhere
+#   else, for there are many parameters of many shapes.
+# - `w` and `g` have the same shape, any, and the same dtype. If the shapes differ: `ValueError`, and `state` stays as it was.
+# - The result has the dtype of w. It is a new array; `w` and `g` stay as they are. The caller may overwrite `g` after the call, so `state`
+#   must hold no array that is `g` or a view of it. `lr` and the rest are Python floats.
+#
+# You have seen these rules as code. Close the lecture, and write them from the equations; then mind the points below the equations.
+# `run_steps` is what the tests call. Leave it as it is.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def momentum(w, g, state, lr, beta=0.9):
+    """One step of gradient descent with momentum.
+
+    Args:
+        w: weights, any shape. g: their gradient, same shape and dtype.
+        state: memory of this parameter, {} at first; changed in place.
+        lr: learning rate, > 0. beta: in [0, 1).
+    Returns:
+        the new weights, shape and dtype of w.
+    Raises:
+        ValueError: w and g differ in shape.
+    """
+    # BEGIN SOLUTION
+    require_same_shape(w, g)
+    velocity = beta * state.get("velocity", np.zeros_like(w)) + g
+    state["velocity"] = velocity
+    return w - lr * velocity
+    # END SOLUTION
+
+
+def rmsprop(w, g, state, lr, alpha=0.99, eps=1e-8):
+    """One step of RMSprop. Arguments, result and errors as for momentum; alpha in [0, 1), eps > 0."""
+    # BEGIN SOLUTION
+    require_same_shape(w, g)
+    square = alpha * state.get("square", np.zeros_like(w)) + (1 - alpha) * g * g
+    state["square"] = square
+    return w - lr * g / (np.sqrt(square) + eps)
+    # END SOLUTION
+
+
+def adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+    """One step of Adam. Arguments, result and errors as for momentum; beta1, beta2 in [0, 1), eps > 0."""
+    # BEGIN SOLUTION
+    require_same_shape(w, g)
+    count = state.get("count", 0) + 1
+    mean = beta1 * state.get("mean", np.zeros_like(w)) + (1 - beta1) * g
+    square = beta2 * state.get("square", np.zeros_like(w)) + (1 - beta2) * g * g
+    state.update(count=count, mean=mean, square=square)
+    direction = mean / (1 - beta1**count)
+    size = np.sqrt(square / (1 - beta2**count)) + eps
+    return w - lr * direction / size
+    # END SOLUTION
+
+
+# BEGIN SOLUTION NO PROMPT
+def require_same_shape(w, g):
+    if w.shape != g.shape:
+        raise ValueError(f"expected a gradient of shape {w.shape}, got {g.shape}")
+
+
+# END SOLUTION
+def run_steps(rule, weights, gradients, lr, **settings):
+    """Several steps of a rule on several parameters, each with a state of its own.
+
+    Args:
+        rule: "momentum", "rmsprop" or "adam".
+        weights: list of arrays, one for each parameter.
+        gradients: for each step, a list of gradients, one for each parameter.
+    Returns:
+        for each parameter, its values before the first step and after each, a list of arrays.
+    """
+    step = {"momentum": momentum, "rmsprop": rmsprop, "adam": adam}[rule]
+    states, paths = [{} for _ in weights], [[w] for w in weights]
+    for gradients_now in gradients:
+        for path, g, state in zip(paths, gradients_now, states, strict=True):
+            g = g.copy()
+            path.append(step(path[-1], g, state, lr, **settings))
+            g.fill(np.nan)  # a training loop may use the memory again
+    return paths
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: two steps of momentum
+points: 1
+failure_message: the memory is v = beta v + g, with v = 0 before the first step, and is kept in state
+"""  # END TEST CONFIG
+
+
+def test_momentum(run_steps):
+    import numpy as np
+
+    from dlcourse import check
+
+    w, g1, g2 = np.array([1.0, 2.0]), np.array([1.0, -1.0]), np.array([2.0, 0.5])
+    (path,) = run_steps("momentum", [w], [[g1], [g2]], 0.1, beta=0.5)
+    one = w - 0.1 * g1
+    check.close(path[1], one, name="w after one step", mistakes={"g has the factor 1, not 1 - beta": w - 0.05 * g1})
+    check.close(
+        path[2],
+        one - 0.1 * (0.5 * g1 + g2),
+        name="w after two steps",
+        mistakes={"the second step knows nothing of the first: is v kept in state?": one - 0.1 * g2},
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: two steps of RMSprop
+points: 1
+failure_message: the average of squares starts at 0 and is not corrected; eps is added to its root
+"""  # END TEST CONFIG
+
+
+def test_rmsprop(run_steps):
+    import numpy as np
+
+    from dlcourse import check
+
+    w, g1, g2 = np.array([1.0, 2.0]), np.array([1.0, -4.0]), np.array([2.0, 0.5])
+    (path,) = run_steps("rmsprop", [w], [[g1], [g2]], 0.1, alpha=0.75, eps=0.5)
+    s1 = 0.25 * g1**2
+    s2 = 0.75 * s1 + 0.25 * g2**2
+    one = w - 0.1 * g1 / (np.sqrt(s1) + 0.5)
+    check.close(
+        path[1],
+        one,
+        name="w after one step",
+        mistakes={
+            "eps stands outside the root": w - 0.1 * g1 / np.sqrt(s1 + 0.5),
+            "divide by the root of the average": w - 0.1 * g1 / (s1 + 0.5),
+        },
+    )
+    check.close(path[2], one - 0.1 * g2 / (np.sqrt(s2) + 0.5), name="w after two steps")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: two steps of Adam
+points: 1
+failure_message: both averages are divided by what is missing, 1 - beta^t, with t = 1 at the first step
+"""  # END TEST CONFIG
+
+
+def test_adam(run_steps):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    start, gradients = np.array([1.0, 2.0]), [np.array([1.0, -4.0]), np.array([2.0, 0.5])]
+    (path,) = run_steps("adam", [start], [[g] for g in gradients], 0.1)
+    w = torch.tensor(start, requires_grad=True)
+    optimizer = torch.optim.Adam([w], lr=0.1)
+    for i, g in enumerate(gradients, 1):
+        w.grad = torch.tensor(g)
+        optimizer.step()
+        uncorrected = start - 0.1 * 0.1 * gradients[0] / (np.sqrt(0.001) * np.abs(gradients[0]))
+        check.close(
+            path[i],
+            w.detach().numpy().copy(),
+            name=f"w after step {i}",
+            mistakes={"both averages must be divided by 1 - beta^t": uncorrected},
+            rtol=1e-6,
+        )
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q6
+# points: 5
+
+# %% [markdown]
+# ## Question 6. How large at the start?
+#
+# *5 points · 15 minutes · difficulty 1 of 3 · lecture 07, initialisation; all you need stands here*
+#
+# A unit adds up `fan_in` terms $w_i x_i$. If weights and inputs are independent with mean 0, the variance of the sum is
+# $\text{fan\_in} \cdot \operatorname{Var} w \cdot \operatorname{Var} x$. To keep signals the same size from layer to layer, $\operatorname{Var} w$ must be about
+# $1/\text{fan\_in}$; on the way back, about $1/\text{fan\_out}$. Glorot and Bengio (2010, "Xavier") took the mean of the two fans. He et al. (2015) took
+# $2/\text{fan\_in}$, since ReLU removes half of the signal's mean square:
+#
+# $$w \sim U(-a, a),\; a = \sqrt{\frac{6}{\text{fan\_in} + \text{fan\_out}}}
+# \qquad\qquad
+# w \sim \mathcal{N}\Bigl(0, \frac{2}{\text{fan\_in}}\Bigr)$$
+#
+# In $\mathcal{N}$ the second argument is the **variance**. The variance of $U(-a, a)$ is $a^2/3$.
+#
+# - Both return a weight for question 2's `Affine`: shape **(fan_out, fan_in)**, float64, all elements drawn independently from `rng`.
+# - The same state of `rng` gives the same weight; the next call gives another one.
+# - `ValueError` if `fan_in` or `fan_out` is below 1. Nothing is drawn then.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def xavier_uniform(fan_in, fan_out, rng):
+    """Weights of Glorot and Bengio (2010), uniform.
+
+    Args:
+        fan_in, fan_out: number of inputs and of outputs, >= 1.
+        rng: np.random.Generator.
+    Returns:
+        (fan_out, fan_in), float64.
+    Raises:
+        ValueError: fan_in or fan_out is below 1.
+    """
+    # BEGIN SOLUTION
+    require_fans(fan_in, fan_out)
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    return rng.uniform(-bound, bound, size=(fan_out, fan_in))
+    # END SOLUTION
+
+
+def he_normal(fan_in, fan_out, rng):
+    """Weights of He et al. (2015), normal. Arguments, shape and errors as for xavier_uniform."""
+    # BEGIN SOLUTION
+    require_fans(fan_in, fan_out)
+    return rng.normal(0.0, math.sqrt(2 / fan_in), size=(fan_out, fan_in))
+    # END SOLUTION
+
+
+# BEGIN SOLUTION NO PROMPT
+def require_fans(fan_in, fan_out):
+    if min(fan_in, fan_out) < 1:
+        raise ValueError(f"expected at least one input and one output, got {fan_in} and {fan_out}")
+
+
+# END SOLUTION
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: shape and dtype
+points: 0.5
+failure_message: weights are (out, in) everywhere in this course, and float64 here
+"""  # END TEST CONFIG
+
+
+def test_shape_and_dtype(xavier_uniform, he_normal):
+    import numpy as np
+
+    from dlcourse import check
+
+    for name, function in [("xavier_uniform", xavier_uniform), ("he_normal", he_normal)]:
+        weight = function(5, 3, check.rng(601))
+        check.shape(weight, (3, 5), name=f"{name}(5, 3, rng)")
+        if weight.dtype != np.float64:
+            raise check.CheckError("dtype", f"{name} must return float64, got {weight.dtype}")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: size of the weights
+points: 1
+failure_message: compare np.std of many weights with the root of the variance that the prompt asks for
+"""  # END TEST CONFIG
+
+
+def test_size_of_weights(xavier_uniform, he_normal):
+    from dlcourse import check
+
+    # 100,000 weights: the sample's standard deviation is within 2 % of the true one, but for one run in many millions.
+    std = float(xavier_uniform(200, 500, check.rng(602)).std())
+    check.close(
+        std,
+        (2 / 700) ** 0.5,
+        rtol=0.02,
+        name="the standard deviation of xavier_uniform(200, 500, rng)",
+        mistakes={
+            "the bound is a root: sqrt(6 / (fan_in + fan_out))": 6 / 700 / 3**0.5,
+            "this is the size for 3 instead of 6 below the root": (1 / 700) ** 0.5,
+        },
+    )
+    std = float(he_normal(200, 500, check.rng(603)).std())
+    check.close(
+        std,
+        0.1,
+        rtol=0.02,
+        name="the standard deviation of he_normal(200, 500, rng)",
+        mistakes={
+            "2 / fan_in is the variance; a generator wants the standard deviation": 0.01,
+            "the variance is 2 / fan_in; this is 1 / fan_in": 0.005**0.5,
+            "this is 2 / fan_out": 0.004**0.5,
+        },
+    )
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q7
+# points: 12
+
+# %% [markdown]
+# ## Question 7. Batch norm
+#
+# *12 points · 60 minutes · difficulty 3 of 3 · lecture 07, batch norm; all you need stands here*
+#
+# Ioffe and Szegedy (2015) give every feature mean 0 and variance 1 over the batch, then let the net choose another scale and offset. In training, for each of $D$
+# features, over the $N$ examples of the batch:
+#
+# $$\mu = \frac1N\sum_n x_n \qquad \sigma^2 = \frac1N\sum_n (x_n - \mu)^2 \qquad
+# \hat x_n = \frac{x_n - \mu}{\sqrt{\sigma^2 + \epsilon}} \qquad y_n = \gamma\,\hat x_n + \beta$$
+#
+# The mean and the variance depend on every $x_n$, so the gradient passes through them too. With $d_n = \gamma\,\partial J/\partial y_n$:
+#
+# $$\frac{\partial J}{\partial x_n} = \frac{1}{\sqrt{\sigma^2 + \epsilon}}
+# \Bigl(d_n - \frac1N\sum_m d_m - \hat x_n\,\frac1N\sum_m d_m \hat x_m\Bigr) \qquad
+# \frac{\partial J}{\partial \gamma} = \sum_n \frac{\partial J}{\partial y_n}\hat x_n \qquad
+# \frac{\partial J}{\partial \beta} = \sum_n \frac{\partial J}{\partial y_n}$$
+#
+# (Question 12 asks you to derive the first.) A single example at test time has no batch, so training keeps **running statistics**:
+#
+# $$\text{running} \leftarrow (1 - \text{momentum})\cdot\text{running} + \text{momentum}\cdot\text{of this batch}$$
+#
+# and evaluation uses them in place of $\mu$ and $\sigma^2$.
+#
+# `BatchNorm(num_features, eps=1e-5, momentum=0.1)`, all conventions those of torch:
+#
+# - Attributes, float64 of shape (D,): `gamma` ones, `beta` zeros, `running_mean` zeros, `running_var` ones; and after a backward `dgamma`, `dbeta`. The
+#   caller may assign other values to any of them between calls.
+# - $\epsilon$ stands **inside** the root. The variance that normalises is **biased** ($1/N$), as above; the variance that enters `running_var` is **unbiased**
+#   ($1/(N-1)$). `momentum` is the share of the **new** batch.
+# - `forward(x, train)`, x (N, D) to y (N, D) in the dtype of x. With `train=True` it uses the batch and updates the running statistics, once for each call. With
+#   `train=False` it uses the running statistics, and changes neither them nor the parameters.
+# - `ValueError` if x is not (N, D), or if `train=True` and N = 1: one example has no variance. The running statistics stay as they were. With `train=False`, N = 1 is fine.
+# - `backward(dy)` returns $\partial J/\partial \mathbf{X}$ in the dtype of dy (that of x), and sets `dgamma` and `dbeta`, float64, replacing what was there. It belongs to the last `forward`, **whichever mode that was**: after `train=False` mean and
+#   variance are constants, and the first formula has only its first term. `gamma` is the one that `forward` used.
+# - Compute in float64 inside. The mean may be large beside the spread ($10^6$ beside 1): take the mean off before you square.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+class BatchNorm:
+    """Batch normalisation of (N, D) arrays.
+
+    Attributes:
+        gamma, beta: scale and offset, (D,). dgamma, dbeta: their gradients, after a backward.
+        running_mean, running_var: statistics for evaluation, (D,).
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1):
+        # BEGIN SOLUTION
+        self.gamma, self.beta = np.ones(num_features), np.zeros(num_features)
+        self.running_mean, self.running_var = np.zeros(num_features), np.ones(num_features)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        # END SOLUTION
+
+    def forward(self, x, train):
+        """(N, D) -> (N, D), in the dtype of x.
+
+        Raises:
+            ValueError: x is not (N, D), or train is True and N is 1.
+        """
+        # BEGIN SOLUTION
+        if x.ndim != 2 or x.shape[1] != self.num_features:
+            raise ValueError(f"expected an input of shape (N, {self.num_features}), got {x.shape}")
+        count = len(x)
+        if train and count < 2:
+            raise ValueError(f"expected at least two examples in training, got {count}")
+        mean, variance = self.running_mean, self.running_var
+        wide = x.astype(np.float64)
+        if train:
+            mean = wide.mean(axis=0)
+            variance = np.mean((wide - mean) ** 2, axis=0)
+            share = self.momentum
+            self.running_mean = (1 - share) * self.running_mean + share * mean
+            self.running_var = (1 - share) * self.running_var + share * variance * count / (count - 1)
+        self.scale = 1 / np.sqrt(variance + self.eps)
+        self.normal = (wide - mean) * self.scale
+        self.used_gamma, self.used_batch = self.gamma.copy(), train
+        return (self.gamma * self.normal + self.beta).astype(x.dtype)
+        # END SOLUTION
+
+    def backward(self, dy):
+        """dJ/dy (N, D) -> dJ/dx (N, D), for the last forward; sets dgamma and dbeta."""
+        # BEGIN SOLUTION
+        wide = dy.astype(np.float64)
+        self.dgamma = np.sum(wide * self.normal, axis=0)
+        self.dbeta = np.sum(wide, axis=0)
+        d = self.used_gamma * wide
+        if self.used_batch:
+            d = d - d.mean(axis=0) - self.normal * np.mean(d * self.normal, axis=0)
+        return (d * self.scale).astype(dy.dtype)
+        # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: forward in training
+points: 1.5
+failure_message: mean and variance are taken over the batch, axis 0; eps is inside the root
+"""  # END TEST CONFIG
+
+
+def test_forward_in_training(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    x = check.rng(701).standard_normal((6, 3)) * [1.0, 5.0, 0.1] + [0.0, 10.0, -2.0]
+    off = x - x.mean(axis=0)
+    layer = BatchNorm(3, eps=0.1)
+    check.close(
+        layer.forward(x, True),
+        off / np.sqrt(x.var(axis=0) + 0.1),
+        name="forward(x, True) with eps = 0.1",
+        mistakes={
+            "eps stands inside the root": off / (x.std(axis=0) + 0.1),
+            "the variance that normalises is biased: divide by N": off / np.sqrt(x.var(axis=0, ddof=1) + 0.1),
+            "divide by the root of the variance": off / (x.var(axis=0) + 0.1),
+        },
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: running statistics
+points: 1.5
+failure_message: momentum is the share of the new batch, and the variance that is kept is the unbiased one
+"""  # END TEST CONFIG
+
+
+def test_running_statistics(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    x = check.rng(702).standard_normal((5, 2)) + np.array([3.0, -1.0])
+    layer = BatchNorm(2, momentum=0.25)
+    layer.forward(x, True)
+    mean, variance = x.mean(axis=0), x.var(axis=0, ddof=1)
+    check.close(
+        layer.running_mean,
+        0.25 * mean,
+        name="running_mean after one batch, momentum 0.25",
+        mistakes={"momentum is the share of the new batch, not of the old value": 0.75 * mean},
+    )
+    check.close(
+        layer.running_var,
+        0.75 + 0.25 * variance,
+        name="running_var after one batch, momentum 0.25",
+        mistakes={"the variance that is kept is unbiased: divide by N - 1": 0.75 + 0.25 * x.var(axis=0)},
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: backward in training
+points: 1.5
+failure_message: mean and variance depend on every x, so each of them sends a gradient back too
+"""  # END TEST CONFIG
+
+
+def test_backward_in_training(BatchNorm):
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(703)
+    x, dy = rng.standard_normal((6, 3)), rng.standard_normal((6, 3))
+    layer = BatchNorm(3)
+    layer.forward(x, True)
+    z = torch.tensor(x, requires_grad=True)
+    torch.nn.functional.batch_norm(z, None, None, training=True).backward(torch.tensor(dy))
+    scale = (x.var(axis=0) + 1e-5) ** -0.5
+    check.close(
+        layer.backward(dy),
+        z.grad.numpy(),
+        name="backward(dy)",
+        mistakes={
+            "mean and variance were taken for constants": dy * scale,
+            "the variance was taken for a constant": (dy - dy.mean(axis=0)) * scale,
+        },
+    )
+    check.close(layer.dbeta, dy.sum(axis=0), name="dbeta")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q8
+# points: 6
+
+# %% [markdown]
+# ## Question 8. Dropout
+#
+# *6 points · 15 minutes · difficulty 1 of 3 · lecture 07, dropout; all you need stands here*
+#
+# Srivastava et al. (2014) drop each unit with probability $p$ in training, so that no unit relies on one other. What is left is divided by $1 - p$ at once ("inverted"), so
+# that the mean stays and evaluation has nothing to do:
+#
+# $$m_i = \begin{cases} 1/(1-p) & \text{with probability } 1 - p \\ 0 & \text{with probability } p \end{cases}
+# \qquad \mathbf{y} = \mathbf{m} \odot \mathbf{x} \qquad
+# \frac{\partial J}{\partial \mathbf{x}} = \mathbf{m} \odot \frac{\partial J}{\partial \mathbf{y}}$$
+#
+# - **p is the probability of dropping**, as in torch.
+# - `dropout(x, p, rng, train)` returns `(y, mask)`, both of the shape and dtype of x. x is finite and has any shape. The mask holds 0 or $1/(1-p)$, independently for each
+#   element.
+# - In training draw `rng.random(x.shape)` once, also for p = 0, and keep an element where its number is **at least p**. So two right answers
+#   agree exactly.
+# - With `train=False`: y equals x, the mask is all ones, and nothing is drawn from `rng`.
+# - `ValueError` unless $0 \le p < 1$, NaN included, in both modes.
+# - `dropout_backward(dy, mask)` returns $\partial J/\partial\mathbf{x}$, shape and dtype of dy.
+# - Results are new arrays; x, dy and the mask stay as they are, and y must not share memory with x.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def dropout(x, p, rng, train):
+    """Inverted dropout.
+
+    Args:
+        x: any shape, float32 or float64.
+        p: probability that an element is dropped, in [0, 1).
+        rng: np.random.Generator.
+        train: whether to drop.
+    Returns:
+        y and the mask, both of the shape and dtype of x.
+    Raises:
+        ValueError: p is not in [0, 1).
+    """
+    # BEGIN SOLUTION
+    if not 0 <= p < 1:
+        raise ValueError(f"expected a probability 0 <= p < 1, got {p}")
+    if not train:
+        return x.copy(), np.ones_like(x)
+    is_kept = rng.random(x.shape) >= p
+    mask = (is_kept / (1 - p)).astype(x.dtype)
+    return x * mask, mask
+    # END SOLUTION
+
+
+def dropout_backward(dy, mask):
+    """dJ/dy and the mask of dropout -> dJ/dx, shape and dtype of dy."""
+    # BEGIN SOLUTION
+    return dy * mask
+    # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: dropping in training
+points: 1
+failure_message: keep an element where its random number is at least p, and divide what is kept by 1 - p
+"""  # END TEST CONFIG
+
+
+def test_dropping(dropout):
+    import numpy as np
+
+    from dlcourse import check
+
+    x, p = np.arange(1.0, 13.0).reshape(3, 4), 0.25
+    result = dropout(x, p, check.rng(801), True)
+    check.same_type(result, (), name="dropout(x, p, rng, True)")
+    y, mask = result
+    kept = check.rng(801).random((3, 4)) >= p
+    check.close(
+        mask,
+        kept / (1 - p),
+        name="the mask for p = 0.25",
+        mistakes={
+            "this keeps with probability p: p is the probability of dropping": ~kept / p,
+            "this drops what it should keep: keep where the number is at least p": ~kept / (1 - p),
+            "what is kept must be divided by 1 - p, in the mask too": kept * 1.0,
+        },
+    )
+    check.close(y, x * kept / (1 - p), name="y")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: evaluation leaves x as it is
+points: 1
+failure_message: with train=False the result equals x and the mask is all ones
+"""  # END TEST CONFIG
+
+
+def test_evaluation(dropout):
+    import numpy as np
+
+    from dlcourse import check
+
+    x = np.arange(6.0).reshape(2, 3)
+    result = dropout(x, 0.5, check.rng(802), False)
+    check.same_type(result, (), name="dropout(x, p, rng, False)")
+    y, mask = result
+    check.close(
+        y,
+        x,
+        name="y with train=False",
+        mistakes={
+            "inverted dropout scales in training, so evaluation has nothing to do": 0.5 * x,
+            "nothing is scaled in evaluation": 2 * x,
+        },
+    )
+    check.close(mask, np.ones((2, 3)), name="the mask with train=False")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q9
+# points: 14
+
+# %% [markdown]
+# ## Question 9. Train a network, and stop in time
+#
+# *14 points · 60 minutes · difficulty 2 of 3 · draws on lecture 02, When to stop, and lecture 03, Many examples: the noise of a mini-batch*
+#
+# <!-- time limit: 90 s -->
+#
+# Four parts that become one program. Parameters are a **list of arrays**, `[W1, b1, W2, b2, ...]`, weights (out, in).
+#
+# **`batches(n, batch_size, rng)`** cuts one epoch into mini-batches: a list of int64 arrays of row numbers. It calls `rng.permutation(n)` once and draws nothing else; batch
+# $k$ is elements $kB$ to $(k+1)B - 1$ of that order. So every row occurs exactly once, and the last batch is smaller if $B$ does not divide $n$. `ValueError` if n or batch_size is below 1.
+#
+# **`EarlyStopping(patience)`** watches the validation loss. `update(loss, params)` is called once after each epoch, and returns True when it is time to stop.
+#
+# - A loss is better if it is strictly lower than every one before. NaN never is.
+# - It stops when `patience` calls in a row were not better: with patience 2 the losses 5, 3, 4, 3 stop at the fourth call. If the caller
+#   goes on all the same, it counts on.
+# - Attributes: `best_loss`, `math.inf` at first; `best_params`, None at first, then **copies** of the parameters of the best call: whatever the caller does to its arrays
+#   later, in place too, the copies stay.
+# - `ValueError` if patience is below 1.
+#
+# **`fit(params, loss_and_grads, step, x, y, x_val, y_val, rng, lr, batch_size, patience, max_epochs)`** returns `(best_params, val_losses)`.
+#
+# - Each epoch: a fresh order, from one call of `batches` with `rng`; then for each mini-batch one call `loss_and_grads(params, x[rows], y[rows])`, which returns a number and a
+#   list of gradients, one for each parameter, and one call `step(w, g, state, lr)` for each parameter, which returns the new array. Every parameter has a state dictionary of its own,
+#   `{}` before its first step, and keeps it from epoch to epoch.
+# - After each epoch: the validation loss, by one call of `loss_and_grads` on all of `x_val, y_val` at once (its gradients are ignored); then `EarlyStopping`.
+# - It ends when early stopping says so, or after `max_epochs` epochs, at least 1. It returns the parameters of the epoch with the **lowest validation loss**, not the last ones, and the list of all validation losses as Python floats, one for each epoch that was
+#   run. If all of them are NaN, the first is None.
+# - `params` and its arrays, x, y, x_val and y_val stay as they are. `fit` prints nothing.
+#
+# **`train_digits(rng, nn)`** trains a ReLU network of your design on the glyph digits that its first lines load, and returns its parameters, float32.
+#
+# - It is applied by `mlp_logits`, which stands in the cell: ReLU after every layer but the last, 784 inputs, 10 outputs. At most 500,000 numbers in all.
+# - Take layers, loss, optimizer and initialisation from the argument `nn`, for which `dlcourse.reference` is passed: `nn.Affine`, `nn.Relu`, `nn.cross_entropy`, `nn.adam`,
+#   `nn.momentum`, `nn.rmsprop`, `nn.he_normal`. So a mistake in questions 1 to 6 costs nothing here.
+# - All randomness comes from `rng`: the same seed, the same network. It may take 30 seconds of one core; ours takes 5.
+# - **The bar:** at least **66 %** right on digits in `data.HELD_OUT_FONTS`, fonts that it has never seen. Do not train or validate on them: they are the exam. Hidden tests draw
+#   their own pictures, let `train_digits` run once more with another seed, and count for themselves.
+#
+# Then let it run, with the last lines of the cell: `digit_net = train_digits(np.random.default_rng(0), reference)`.
+
+
+# %%
+def digits_of(fonts, count, seed):
+    """Glyph digits as rows: x (count, 784) float32 in [0, 1], y (count,) int64."""
+    made = data.glyphs(count, fonts=fonts, seed=seed)
+    return made.x.reshape(count, -1), made.y
+
+
+def mlp_logits(params, x):
+    """Logits (N, 10) of the network [W1, b1, W2, b2, ...]: ReLU after every layer but the last."""
+    for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
+        x = np.maximum(x @ weight.T + bias, 0)
+    return x @ params[-2].T + params[-1]
+
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+def batches(n, batch_size, rng):
+    """Row numbers of the mini-batches of one epoch.
+
+    Args:
+        n: number of rows, >= 1. batch_size: >= 1.
+        rng: np.random.Generator, of which one permutation is drawn.
+    Returns:
+        list of int64 arrays; all have batch_size elements, but the last, which may have fewer.
+    Raises:
+        ValueError: n or batch_size is below 1.
+    """
+    # BEGIN SOLUTION
+    if n < 1 or batch_size < 1:
+        raise ValueError(f"expected n and batch_size of at least 1, got {n} and {batch_size}")
+    shuffled = rng.permutation(n)
+    return [shuffled[first : first + batch_size] for first in range(0, n, batch_size)]
+    # END SOLUTION
+
+
+class EarlyStopping:
+    """Remembers the best validation loss, and says when to give up.
+
+    Attributes:
+        best_loss: the lowest loss so far, math.inf at first.
+        best_params: copies of the parameters that came with it, a list of arrays; None at first.
+    """
+
+    def __init__(self, patience):
+        """Raises ValueError if patience is below 1."""
+        # BEGIN SOLUTION
+        if patience < 1:
+            raise ValueError(f"expected a patience of at least 1, got {patience}")
+        self.patience, self.since_best = patience, 0
+        self.best_loss, self.best_params = math.inf, None
+        # END SOLUTION
+
+    def update(self, loss, params):
+        """Take note of an epoch's validation loss and parameters; True when it is time to stop."""
+        # BEGIN SOLUTION
+        self.since_best += 1
+        if loss < self.best_loss:
+            self.best_loss, self.since_best = loss, 0
+            self.best_params = [array.copy() for array in params]
+        return self.since_best >= self.patience
+        # END SOLUTION
+
+
+def fit(params, loss_and_grads, step, x, y, x_val, y_val, rng, lr, batch_size, patience, max_epochs):
+    """Train with mini-batches and early stopping.
+
+    Args:
+        params: list of arrays to start from.
+        loss_and_grads: (params, x, y) -> loss, list of gradients.
+        step: (w, g, state, lr) -> new w, as in question 5.
+        x, y: training data. x_val, y_val: validation data; examples along the first axis.
+        rng: np.random.Generator, for the order of the examples.
+        lr, batch_size, patience, max_epochs: numbers.
+    Returns:
+        parameters of the epoch with the lowest validation loss, and the validation losses of all epochs.
+    """
+    # BEGIN SOLUTION
+    params, states = [array.copy() for array in params], [{} for _ in params]
+    stopping, val_losses = EarlyStopping(patience), []
+    for _ in range(max_epochs):
+        for rows in batches(len(x), batch_size, rng):
+            _, grads = loss_and_grads(params, x[rows], y[rows])
+            params = [step(w, g, state, lr) for w, g, state in zip(params, grads, states, strict=True)]
+        val_losses.append(float(loss_and_grads(params, x_val, y_val)[0]))
+        if stopping.update(val_losses[-1], params):
+            break
+    return stopping.best_params, val_losses
+    # END SOLUTION
+
+
+def train_digits(rng, nn):
+    """Train a ReLU network on glyph digits in the training fonts.
+
+    Args:
+        rng: np.random.Generator, for the initial weights and the order of the examples.
+        nn: where layers, loss, optimizer and initialisation come from, such as dlcourse.reference.
+    Returns:
+        [W1, b1, W2, b2, ...], float32, as mlp_logits takes them.
+    """
+    x, y = digits_of(data.TRAIN_FONTS, 10_000, seed=1)
+    x_val, y_val = digits_of(data.TRAIN_FONTS, 1_000, seed=2)
+    # BEGIN SOLUTION
+    params = []
+    for fan_in, fan_out in [(784, 256), (256, 10)]:
+        params += [nn.he_normal(fan_in, fan_out, rng).astype(np.float32), np.zeros(fan_out, dtype=np.float32)]
+
+    def loss_and_grads(params, x, y):
+        affines = [nn.Affine(weight, bias) for weight, bias in zip(params[::2], params[1::2], strict=True)]
+        layers = [affines[0]]
+        for affine in affines[1:]:
+            layers += [nn.Relu(), affine]
+        for layer in layers:
+            x = layer.forward(x)
+        loss, d = nn.cross_entropy(x, y)
+        for layer in reversed(layers):
+            d = layer.backward(d)
+        return loss, [grad for affine in affines for grad in (affine.dweight, affine.dbias)]
+
+    return fit(params, loss_and_grads, nn.adam, x, y, x_val, y_val, rng, 1e-3, 64, 4, 20)[0]
+    # END SOLUTION
+
+
+digit_net = train_digits(np.random.default_rng(0), reference)  # SOLUTION
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: mini-batches of one epoch
+points: 1.5
+failure_message: cut one permutation of all rows into pieces; the last piece may be smaller
+"""  # END TEST CONFIG
+
+
+def test_batches(batches):
+    from dlcourse import check
+
+    order = check.rng(901).permutation(10)
+    got = batches(10, 4, check.rng(901))
+    check.same_type(got, [], name="batches(10, 4, rng)")
+    check.close(
+        len(got), 3, name="the number of batches of 10 rows in fours", mistakes={"the last, smaller batch is missing": 2}
+    )
+    for k, rows in enumerate(got):
+        check.close(rows, order[4 * k : 4 * k + 4], name=f"batch {k}")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: patience
+points: 1.5
+failure_message: count the calls in a row that were not better, and start again at 0 after a better one
+"""  # END TEST CONFIG
+
+
+def test_patience(EarlyStopping):
+    import numpy as np
+
+    from dlcourse import check
+
+    stopping = EarlyStopping(2)
+    for i, (loss, stop) in enumerate([(5.0, False), (3.0, False), (4.0, False), (3.0, True)]):
+        check.close(stopping.update(loss, [np.array([float(i)])]), stop, name=f"update number {i + 1} of the losses 5, 3, 4, 3")
+    check.close(stopping.best_loss, 3.0, name="best_loss")
+    check.close(
+        stopping.best_params[0],
+        np.array([1.0]),
+        name="best_params[0]",
+        mistakes={"these are the last parameters, not the best": np.array([3.0])},
+    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: a line is fitted
+points: 1.5
+failure_message: follow one epoch on paper; a step for every batch, a validation loss for every epoch
+"""  # END TEST CONFIG
+
+
+def test_fit_a_line(fit):
+    import numpy as np
+
+    from dlcourse import check, reference
+
+    def squared_error(params, x, y):
+        error = x @ params[0] - y
+        return float(np.mean(error**2)), [2 * x.T @ error / len(x)]
+
+    rng = check.rng(902)
+    x = rng.standard_normal((20, 2))
+    y = x @ np.array([2.0, -1.0])
+    start = np.zeros(2)
+    with check.unchanged(start=start):
+        result = fit([start], squared_error, reference.momentum, x, y, x, y, check.rng(903), 0.02, 8, 100, 100)
+    check.same_type(result, (), name="the result of fit")
+    best, losses = result
+    check.close(len(losses), 100, name="the number of validation losses after 100 epochs with patience 100")
+    check.close(best[0], np.array([2.0, -1.0]), atol=1e-3, name="the weights of y = 2 x1 - x2 after 100 epochs")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: form of the trained network
+points: 0.5
+failure_message: the result is a list of weight, bias, weight, bias and so on, in float32
+"""  # END TEST CONFIG
+
+
+def test_form_of_network(digit_net):
+    import numpy as np
+
+    from dlcourse import check
+
+    check.same_type(digit_net, [], name="digit_net")
+    if len(digit_net) < 2 or len(digit_net) % 2:
+        raise check.CheckError("shape", f"digit_net must hold a weight and a bias for each layer, got {len(digit_net)} arrays")
+    inputs = 784
+    for i in range(0, len(digit_net), 2):
+        outputs = digit_net[i].shape[0] if i + 2 < len(digit_net) else 10
+        for j, shape in [(i, (outputs, inputs)), (i + 1, (outputs,))]:
+            check.shape(digit_net[j], shape, name=f"digit_net[{j}]")
+            if digit_net[j].dtype != np.float32:
+                raise check.CheckError("dtype", f"digit_net[{j}] must be float32, got {digit_net[j].dtype}")
+        inputs = outputs
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q10
+# points: 9
+
+# %% [markdown]
+# ## Question 10. Find the bug
+#
+# *9 points · 40 minutes · difficulty 2 of 3 · draws on lecture 02, The test error, and how to spoil it, and lecture 03, The real run*
+#
+# <!-- time limit: 30 s -->
+#
+# A program trains 784-128-10 units on glyph digits, with dropout 0.5 in the hidden layer. Three faults are planted in it. Here are three runs, A, B and C, **each with one of the faults**, and a
+# healthy run beside them. Three gauges were read after epochs 1, 4, 7, ..., 40: the training loss; the accuracy on validation data, measured **twice in a row
+# on the same weights**; and the norm of the first layer's gradient, mean over the epoch. There are ten classes, and $\log 10 = 2.30$.
+
+# %%
+EPOCHS = np.arange(1, 41, 3)
+RUNS = {
+    "healthy": {
+        "training loss": [1.96, 1.14, 0.94, 0.74, 0.57, 0.52, 0.45, 0.43, 0.39, 0.37, 0.31, 0.26, 0.26, 0.25],
+        "accuracy": [0.488, 0.62, 0.622, 0.686, 0.672, 0.696, 0.71, 0.708, 0.704, 0.696, 0.7, 0.718, 0.71, 0.722],
+        "accuracy again": [0.488, 0.62, 0.622, 0.686, 0.672, 0.696, 0.71, 0.708, 0.704, 0.696, 0.7, 0.718, 0.71, 0.722],
+        "gradient": [1.14, 1.23, 1.23, 1.18, 1.08, 1.05, 1.06, 0.99, 1.02, 0.99, 0.89, 0.87, 0.84, 0.87],
+    },
+    "A": {
+        "training loss": [2.35, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31, 2.31],
+        "accuracy": [0.082, 0.092, 0.082, 0.08, 0.082, 0.102, 0.076, 0.08, 0.08, 0.08, 0.08, 0.108, 0.08, 0.08],
+        "accuracy again": [0.082, 0.092, 0.082, 0.08, 0.082, 0.102, 0.076, 0.08, 0.08, 0.08, 0.08, 0.108, 0.08, 0.08],
+        "gradient": [0.71, 0.09, 0.03, 0.05, 0.03, 0.02, 0.03, 0.01, 0.02, 0.02, 0.01, 0.01, 0.0, 0.0],
+    },
+    "B": {
+        "training loss": [2.29, 2.02, 1.89, 1.8, 1.76, 1.72, 1.69, 1.67, 1.65, 1.63, 1.62, 1.61, 1.59, 1.59],
+        "accuracy": [0.15, 0.488, 0.586, 0.62, 0.634, 0.648, 0.646, 0.684, 0.684, 0.686, 0.702, 0.694, 0.698, 0.71],
+        "accuracy again": [0.15, 0.488, 0.586, 0.62, 0.634, 0.648, 0.646, 0.684, 0.684, 0.686, 0.702, 0.694, 0.698, 0.71],
+        "gradient": [0.15, 0.36, 0.4, 0.38, 0.38, 0.37, 0.39, 0.39, 0.35, 0.35, 0.35, 0.34, 0.31, 0.31],
+    },
+    "C": {
+        "training loss": [1.96, 1.22, 0.98, 0.77, 0.68, 0.55, 0.51, 0.45, 0.43, 0.34, 0.36, 0.3, 0.29, 0.29],
+        "accuracy": [0.39, 0.504, 0.532, 0.56, 0.56, 0.574, 0.586, 0.606, 0.614, 0.61, 0.602, 0.6, 0.592, 0.596],
+        "accuracy again": [0.438, 0.534, 0.556, 0.578, 0.58, 0.594, 0.602, 0.596, 0.578, 0.618, 0.576, 0.636, 0.61, 0.624],
+        "gradient": [1.14, 1.27, 1.19, 1.13, 1.09, 1.12, 1.09, 1.05, 1.01, 0.86, 0.91, 0.83, 0.89, 0.89],
+    },
+}
+
+
+def plot_runs(runs):
+    """One panel for each gauge, one line for each run."""
+    _, panels = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    for (name, gauges), marker in zip(runs.items(), ["", "o", "s", "^"], strict=True):
+        for panel, gauge in zip(panels, ["training loss", "accuracy", "gradient"], strict=True):
+            (line,) = panel.plot(EPOCHS, gauges[gauge], marker=marker, color="black" if name == "healthy" else None, label=name)
+            panel.set(xlabel="epoch", title=gauge, ylim=(0, None))
+        panels[1].plot(EPOCHS, gauges["accuracy again"], marker=marker, ls=":", color=line.get_color())
+    panels[1].set_title("validation accuracy (dotted: measured again)")
+    panels[2].set_title("norm of the first gradient")
+    panels[0].legend()
+    plt.show()
+
+
+plot_runs(RUNS)
+
+# %% [markdown]
+# **First diagnose, from the curves alone** (3 points). Put into `diagnosis`, for each of "A", "B" and "C", one of these nine, letter by letter:
+#
+# | | |
+# | --- | --- |
+# | `"loss is summed, not averaged"` | `"softmax is applied twice"` |
+# | `"all weights start at zero"` | `"learning rate is ten times too large"` |
+# | `"gradients pile up over the steps"` | `"validation data are the training data"` |
+# | `"dropout is on in evaluation"` | `"examples and labels are shuffled apart"` |
+# | `"nothing is shuffled, and the data are sorted by class"` | |
+#
+# Ask of each gauge what each fault would do to it. What value would the loss take that knows nothing? How low can the loss fall when its logits are probabilities, between 0 and
+# 1? What must two measurements of the same weights have in common?
+#
+# **Then mend the program** (6 points). Below are the three functions with a fault each, and the program that uses them. Write `mended_loss`, `mended_accuracy` and
+# `mended_shuffled`, with the signatures and docstrings of the planted ones:
+#
+# - `nn` is `dlcourse.reference` or something with the same functions; use of it is welcome.
+# - `mended_loss` returns the mean cross-entropy and its gradient by the logits, as in question 1.
+# - `mended_accuracy` returns a Python float, draws nothing from `rng`, and changes nothing.
+# - `mended_shuffled` returns new arrays with the rows of x and y in one common order, drawn by exactly one call `rng.permutation(len(x))`: row $i$ of the result is row `order[i]`
+#   of the input.
+
+
+# %%
+def planted_loss(logits, labels, nn):
+    """Mean cross-entropy of logits (N, K) and labels (N,), and its gradient by the logits."""
+    probs = nn.softmax(logits)
+    loss, d = nn.cross_entropy(probs, labels)
+    return loss, probs * (d - (probs * d).sum(axis=1, keepdims=True))
+
+
+def planted_accuracy(params, x, y, p, rng, nn):
+    """Share of right answers of the network with dropout p in its hidden layer, on validation data."""
+    w1, b1, w2, b2 = params
+    hidden = nn.Relu().forward(nn.Affine(w1, b1).forward(x))
+    hidden, _ = nn.dropout(hidden, p, rng, True)
+    logits = nn.Affine(w2, b2).forward(hidden)
+    return float(np.mean(logits.argmax(axis=1) == y))
+
+
+def planted_shuffled(x, y, rng):
+    """The examples and their labels in a random order."""
+    return x[rng.permutation(len(x))], y[rng.permutation(len(y))]
+
+
+def practice_run(loss, accuracy, shuffled, nn, seed=0, p=0.5, lr=0.1, num_epochs=40):
+    """Train a network of 784, 128 and 10 units on 2000 glyph digits, with dropout, and read three gauges after each epoch.
+
+    Returns:
+        dict of lists: "training loss"; "accuracy", two validations in a row of the same weights; "gradient", the norm of
+        the first layer's gradient, mean over the steps of the epoch.
+    """
+    rng = np.random.default_rng(seed)
+    x, y = digits_of(data.TRAIN_FONTS, 2000, seed=3)
+    x_val, y_val = digits_of(data.TRAIN_FONTS, 500, seed=4)
+    params = [
+        nn.he_normal(784, 128, rng).astype(np.float32),
+        np.zeros(128, dtype=np.float32),
+        nn.he_normal(128, 10, rng).astype(np.float32),
+        np.zeros(10, dtype=np.float32),
+    ]
+    states = [{} for _ in params]
+    gauges = {"training loss": [], "accuracy": [], "gradient": []}
+    for _ in range(num_epochs):
+        x, y = shuffled(x, y, rng)
+        losses, norms = [], []
+        for start in range(0, len(x), 50):
+            first, relu, second = nn.Affine(*params[:2]), nn.Relu(), nn.Affine(*params[2:])
+            hidden, mask = nn.dropout(relu.forward(first.forward(x[start : start + 50])), p, rng, True)
+            value, d = loss(second.forward(hidden), y[start : start + 50], nn)
+            first.backward(relu.backward(nn.dropout_backward(second.backward(d), mask)))
+            grads = [first.dweight, first.dbias, second.dweight, second.dbias]
+            params = [nn.momentum(w, g, state, lr) for w, g, state in zip(params, grads, states, strict=True)]
+            losses.append(value)
+            norms.append(np.linalg.norm(first.dweight))
+        gauges["training loss"].append(float(np.mean(losses)))
+        gauges["accuracy"].append(tuple(accuracy(params, x_val, y_val, p, rng, nn) for _ in range(2)))
+        gauges["gradient"].append(float(np.mean(norms)))
+    return gauges
+
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+diagnosis = {}
+diagnosis["A"] = "examples and labels are shuffled apart"  # SOLUTION
+diagnosis["B"] = "softmax is applied twice"  # SOLUTION
+diagnosis["C"] = "dropout is on in evaluation"  # SOLUTION
+
+
+def mended_loss(logits, labels, nn):
+    """Mean cross-entropy of logits (N, K) and labels (N,), and its gradient by the logits."""
+    # BEGIN SOLUTION
+    return nn.cross_entropy(logits, labels)
+    # END SOLUTION
+
+
+def mended_accuracy(params, x, y, p, rng, nn):
+    """Share of right answers of the network with dropout p in its hidden layer, on validation data."""
+    # BEGIN SOLUTION
+    answers_of_net = mlp_logits(params, x).argmax(axis=1)
+    return float(np.mean(answers_of_net == y))
+    # END SOLUTION
+
+
+def mended_shuffled(x, y, rng):
+    """The examples and their labels in a random order."""
+    # BEGIN SOLUTION
+    common_order = rng.permutation(len(x))
+    return x[common_order], y[common_order]
+    # END SOLUTION
+
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: form of the diagnosis
+points: 0.5
+failure_message: copy each fault from the table, letter by letter
+"""  # END TEST CONFIG
+
+
+def test_form_of_diagnosis(diagnosis):
+    from dlcourse import check
+
+    known = [
+        "loss is summed, not averaged",
+        "softmax is applied twice",
+        "all weights start at zero",
+        "learning rate is ten times too large",
+        "gradients pile up over the steps",
+        "validation data are the training data",
+        "dropout is on in evaluation",
+        "examples and labels are shuffled apart",
+        "nothing is shuffled, and the data are sorted by class",
+    ]
+    check.same_type(diagnosis, {}, name="diagnosis")
+    for run in "ABC":
+        check.same_type(diagnosis.get(run), "", name=f'diagnosis["{run}"]')
+        if diagnosis[run] not in known:
+            raise check.CheckError("value", f'diagnosis["{run}"] is not in the table')
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: mended loss
+points: 1
+failure_message: what does nn.cross_entropy take, logits or probabilities?
+"""  # END TEST CONFIG
+
+
+def test_mended_loss(mended_loss):
+    import numpy as np
+
+    from dlcourse import check, reference
+
+    logits, labels = 3 * check.rng(1001).standard_normal((5, 4)), np.array([0, 3, 1, 1, 2])
+    loss, grad = reference.cross_entropy(logits, labels)
+    twice, _ = reference.cross_entropy(reference.softmax(logits), labels)
+    result = mended_loss(logits, labels, reference)
+    check.same_type(result, (), name="mended_loss(logits, labels, nn)")
+    check.close(result[0], loss, name="the loss", mistakes={"this is still the loss of the softmax of the softmax": twice})
+    check.close(result[1], grad, name="the gradient")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: mended evaluation
+points: 1
+failure_message: the same weights and data must give the same accuracy each time; what is random in there?
+"""  # END TEST CONFIG
+
+
+def test_mended_evaluation(mended_accuracy):
+    import numpy as np
+
+    from dlcourse import check, reference
+
+    rng = check.rng(1002)
+    params = [rng.standard_normal(size) for size in [(30, 8), (30,), (4, 30), (4,)]]
+    x = rng.standard_normal((50, 8))
+    logits = np.maximum(x @ params[0].T + params[1], 0) @ params[2].T + params[3]
+    y = np.where(np.arange(50) < 35, logits.argmax(axis=1), logits.argmin(axis=1))
+    got = mended_accuracy(params, x, y, 0.5, check.rng(1003), reference)
+    check.close(got, 0.7, name="the accuracy of a network that is right on 35 of 50")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: mended shuffling
+points: 0.5
+failure_message: draw one order, and use it for both
+"""  # END TEST CONFIG
+
+
+def test_mended_shuffling(mended_shuffled):
+    import numpy as np
+
+    from dlcourse import check
+
+    result = mended_shuffled(np.arange(20.0).reshape(10, 2), np.arange(10), check.rng(1004))
+    check.same_type(result, (), name="mended_shuffled(x, y, rng)")
+    check.close(result[0][:, 0], 2.0 * result[1], name="the first column of x, which was twice the label in every row,")
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q11
+# points: 4
+
+# %% [markdown]
+# ## Question 11. Shapes and parameters
+#
+# *4 points · 15 minutes · difficulty 1 of 3 · draws on questions 2, 5, 7, 8 and 9*
+#
+# The training data are 10,000 glyphs. A full mini-batch, (96, 1, 28, 28), is flattened and goes through
+#
+# | | layer | |
+# | --- | --- | --- |
+# | 1 | affine, 784 to 150 | weight, **no bias** |
+# | | batch norm, ReLU, dropout with p = 0.3 | $\gamma$ and $\beta$ are trained |
+# | 2 | affine, 150 to 60 | weight and bias |
+# | | tanh | |
+# | 3 | affine, 60 to 10 | weight and bias |
+#
+# (The first has no bias because batch norm takes the mean off again.) Replace each `...` by a number, or by a shape as a tuple of numbers such as `(3, 4)`. Work it out on paper; tests cannot
+# see how you did it, but the exam can.
+#
+# - shapes, for a full batch: the flattened batch; the logits; the weight of layer 2; the gradient of its bias; the dropout mask; what the backward of layer 3 returns;
+# - counts: the trained numbers in all; the running statistics in all; the numbers in the arrays that Adam keeps from step to step (not counting t);
+# - one epoch of all 10,000, as in question 9: its steps, and the size of its last batch.
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+
+# %%
+answers = {}
+answers["flattened batch"] = (96, 784)  # SOLUTION
+answers["logits"] = (96, 10)  # SOLUTION
+answers["weight of layer 2"] = (60, 150)  # SOLUTION
+answers["gradient of bias 2"] = (60,)  # SOLUTION
+answers["dropout mask"] = (96, 150)  # SOLUTION
+answers["backward of layer 3"] = (96, 60)  # SOLUTION
+answers["trained numbers"] = 127_570  # SOLUTION
+answers["running statistics"] = 300  # SOLUTION
+answers["numbers that Adam keeps"] = 255_140  # SOLUTION
+answers["steps of one epoch"] = 105  # SOLUTION
+answers["last batch"] = 16  # SOLUTION
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # BEGIN TESTS
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: form of the answers
+points: 0.5
+failure_message: a shape is a tuple of whole numbers, and a tuple of one needs its comma; a count is a whole number
+"""  # END TEST CONFIG
+
+
+def test_form_of_answers(answers):
+    from dlcourse import check
+
+    shapes = ["flattened batch", "logits", "weight of layer 2", "gradient of bias 2", "dropout mask", "backward of layer 3"]
+    counts = ["trained numbers", "running statistics", "numbers that Adam keeps", "steps of one epoch", "last batch"]
+    check.same_type(answers, {}, name="answers")
+    for name in shapes:
+        check.same_type(answers.get(name), (), name=f'answers["{name}"]')
+        for size in answers[name]:
+            check.same_type(size, 1, name=f'each element of answers["{name}"]')
+    for name in counts:
+        check.same_type(answers.get(name), 1, name=f'answers["{name}"]')
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: what goes in and what comes out
+points: 1
+failure_message: the batch comes first; 28 times 28 pixels go in, and one number for each class comes out
+"""  # END TEST CONFIG
+
+
+def test_in_and_out(answers):
+    from dlcourse import check
+
+    for name, shape in [("flattened batch", (96, 784)), ("logits", (96, 10))]:
+        if answers.get(name) == shape[::-1]:
+            raise check.CheckError("value", f"the order of {name} is another", hint="examples are the first axis")
+        if answers.get(name) != shape:
+            raise check.CheckError("value", f'answers["{name}"] is not right yet')
+
+
+# %% [raw]
+# # END TESTS
+
+# %% [raw]
+# # END QUESTION
+
+# %% [raw]
+# # BEGIN QUESTION
+# name: q12
+# manual: true
+# points: 5
+
+# %% [markdown]
+# ## Question 12. Derive the backward of batch norm
+#
+# *5 points · 30 minutes · difficulty 3 of 3 · draws on lecture 05, Where do the gradients come from?, and question 7 · read by a person*
+#
+# One feature, $N$ examples, training mode: $\mu = \frac1N\sum_n x_n$, $\sigma^2 = \frac1N\sum_n (x_n-\mu)^2$, $\hat x_n = (x_n-\mu)/\sqrt{\sigma^2+\epsilon}$, $y_n = \gamma\hat x_n + \beta$.
+# Starting from these four, **derive** the formula of question 7 for $\partial J/\partial x_n$. Write $s = \sqrt{\sigma^2+\epsilon}$ and $d_n = \partial J/\partial\hat x_n$, and give a reason for each step, in half a page.
+#
+# Then answer in a sentence or two each, from the formula:
+#
+# 1. What is $\sum_n \partial J/\partial x_n$, and which property of the forward is that?
+# 2. All $x_n$ are multiplied by 10, and $\epsilon$ may be neglected. What happens to $y_n$, and what to $\partial J/\partial x_n$, for the same $\partial J/\partial y_n$?
+
+# %% [raw]
+# # BEGIN SOLUTION
+
+# %% [markdown]
+# **Derivation.** $J$ depends on $\hat x_m$ through $y_m$ alone, so $d_m = \partial J/\partial\hat x_m = \gamma\,\partial J/\partial y_m$. Every $x_n$ acts on every $\hat x_m$, by three ways: directly (m = n), through $\mu$ and through $s$.
+# With $\delta_{mn}$ one if m = n and zero otherwise:
+#
+# - $\partial\mu/\partial x_n = 1/N$.
+# - $\dfrac{\partial\sigma^2}{\partial x_n} = \dfrac2N\sum_m (x_m-\mu)\bigl(\delta_{mn} - \tfrac1N\bigr) = \dfrac2N (x_n - \mu)$, because $\sum_m (x_m-\mu) = 0$: what passes through $\mu$ cancels.
+# - $s = (\sigma^2+\epsilon)^{1/2}$, so $\dfrac{\partial s}{\partial x_n} = \dfrac{1}{2s}\cdot\dfrac{2}{N}(x_n-\mu) = \dfrac{\hat x_n}{N}$.
+# - Quotient rule on $\hat x_m = (x_m-\mu)/s$: $\;\dfrac{\partial\hat x_m}{\partial x_n} = \dfrac1s\Bigl(\delta_{mn} - \dfrac1N\Bigr) - \dfrac{x_m-\mu}{s^2}\cdot\dfrac{\hat x_n}{N} = \dfrac1s\Bigl(\delta_{mn} - \dfrac1N - \dfrac{\hat x_m\hat x_n}{N}\Bigr)$.
+#
+# Sum over all ways, $\dfrac{\partial J}{\partial x_n} = \sum_m d_m\,\dfrac{\partial\hat x_m}{\partial x_n}
+# = \dfrac1s\Bigl(d_n - \dfrac1N\sum_m d_m - \hat x_n\,\dfrac1N\sum_m d_m\hat x_m\Bigr)$, with $d_m = \gamma\,\partial J/\partial y_m$, the formula of question 7.
+#
+# **1.** It is 0: $\sum_n d_n$ cancels against $N\cdot\frac1N\sum_m d_m$, and $\sum_n\hat x_n = 0$. Adding the same number to all $x_n$ changes no $y_n$, so $J$ has no slope along $(1,\dots,1)$. This is why a bias before batch norm learns nothing.
+#
+# **2.** $\mu$ and $s$ grow tenfold, so $\hat x_n$ and $y_n$ stay as they are. In the formula only $1/s$ changes: the gradient is a tenth. So larger weights before batch norm change no output and take smaller steps.
+#
+# **Rubric**, two levels: five parts of one point, and within each full or half.
+#
+# | part | 1 point | ½ point |
+# | --- | --- | --- |
+# | the ways | three ways from $x_n$ to $J$ (direct, mean, variance), and the sum over all $m$ is written | the ways are named, but the sum over $m$ is missing or one-sided |
+# | through the variance | $\partial\sigma^2/\partial x_n = \frac2N(x_n-\mu)$, with the reason why the part through $\mu$ vanishes | right, but the vanishing part is not mentioned; or one factor wrong |
+# | assembly | the formula follows from the parts without a gap, $\gamma$ included | one slip in algebra, or a jump of more than one step; or $\gamma$ lost |
+# | question 1 | 0, and the shift that the forward ignores | 0 without the property, or the property without the sum |
+# | question 2 | $y$ unchanged and the gradient a tenth, from $1/s$ | one of the two |
+#
+# A right derivation by another way (the computation graph node by node, or the projection $\frac1s(\mathbf I - \frac1N\mathbf 1\mathbf 1^\top - \frac1N\hat{\mathbf x}\hat{\mathbf x}^\top)$) gets the first three points in full. The final formula alone, which the notebook
+# states, gets none of them.
+
+# %% [raw]
+# # END SOLUTION
+
+# %% [raw]
+# # END QUESTION
