@@ -50,6 +50,24 @@ from dlcourse.live import OKABE_ITO, use_course_style
 
 use_course_style()
 
+# %% [markdown]
+# Two functions that questions 9 and 10 share.
+
+
+# %%
+def digits_of(fonts, count, seed):
+    """Glyph digits as rows: x (count, 784) float32 in [0, 1], y (count,) int64."""
+    made = data.glyphs(count, fonts=fonts, seed=seed)
+    return made.x.reshape(count, -1), made.y
+
+
+def mlp_logits(params, x):
+    """Logits (N, 10) of the network [W1, b1, W2, b2, ...]: ReLU after every layer but the last."""
+    for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
+        x = np.maximum(x @ weight.T + bias, 0)
+    return x @ params[-2].T + params[-1]
+
+
 # %% [raw]
 # # BEGIN QUESTION
 # name: q1
@@ -225,7 +243,8 @@ def test_label_too_large(cross_entropy):
 # \frac{\partial J}{\partial b_o} = \sum_n \frac{\partial J}{\partial y_{no}}$$
 #
 # - The arrays are kept as attributes `weight` and `bias`. A training loop assigns new ones to them between steps, and
-#   `forward` uses what is there. They have the dtype of x.
+#   `forward` uses what is there. They have the dtype of x. Between a `forward` and its `backward` neither they nor x
+#   change.
 # - `backward` sets the attributes `dweight` and `dbias`. It **replaces** what was there; it does not add to it. It sums
 #   over the batch and does not divide: the $1/N$ is in `dy` already.
 # - `forward` raises `ValueError` if x is not two-dimensional with `in` columns.
@@ -584,7 +603,8 @@ def test_relative_error(gradient_check):
 #   it is a constant, and the result is a `Tensor`. (`__array_ufunc__ = None`, which stands in the class already, makes
 #   `array + tensor` call your `__radd__`.)
 # - `a @ b` for two-dimensional a and b, on either side an array too. Raises `ValueError` if a side is not two-dimensional.
-# - `a.sum(axis=None, keepdims=False)` as NumPy's: axis is None, an int or a tuple, negative ones included.
+# - `a.sum(axis=None, keepdims=False)` as NumPy's: axis is None, an int or a tuple of one int or more, negative ones
+#   included.
 # - `a.exp()`, `a.tanh()`, `a.relu()`; the derivative of ReLU at 0 is 0.
 # - `a.reshape(*shape)`, as `a.reshape(2, 3)`; one entry may be -1.
 # - `a.backward()`: raises `ValueError` unless `a.data` has exactly one element, of whatever shape. It **adds**
@@ -1582,7 +1602,7 @@ def test_evaluation(dropout):
 #
 # - A loss is better if it is strictly lower than every one before. NaN never is.
 # - It stops when `patience` calls in a row were not better: with patience 2 the losses 5, 3, 4, 3 stop at the fourth call.
-#   If the caller goes on all the same, it counts on.
+#   Calls after that follow the same rule.
 # - Attributes: `best_loss`, `math.inf` at first; `best_params`, None at first, then **copies** of the parameters of the
 #   best call: whatever the caller does to its arrays later, in place too, the copies stay.
 # - `ValueError` if patience is below 1.
@@ -1604,31 +1624,17 @@ def test_evaluation(dropout):
 # **`train_digits(rng, nn)`** trains a ReLU network of your design on the glyph digits that its first lines load, and
 # returns its parameters, float32.
 #
-# - It is applied by `mlp_logits`, which stands in the cell: ReLU after every layer but the last, 784 inputs, 10 outputs. At
-#   most 500,000 numbers in all.
+# - It is applied by `mlp_logits`, which stands below the set-up cell: ReLU after every layer but the last, 784 inputs, 10
+#   outputs. At most 500,000 numbers in all.
 # - Take layers, loss, optimizer and initialisation from the argument `nn`, for which `dlcourse.reference` is passed:
 #   `nn.Affine`, `nn.Relu`, `nn.cross_entropy`, `nn.adam`, `nn.momentum`, `nn.rmsprop`, `nn.he_normal`. So a mistake in
 #   questions 1 to 6 costs nothing here.
 # - All randomness comes from `rng`: the same seed, the same network. It may take 30 seconds of one core; ours takes 5.
 # - **The bar:** at least **66 %** right on digits in `data.HELD_OUT_FONTS`, fonts that it has never seen. (Without a hidden
-#   layer one gets 60 %. Ours gets 79 %.) Do not train or validate on those fonts: they are the exam. Hidden tests draw their
-#   own pictures, let `train_digits` run once more with another seed, and count for themselves.
+#   layer one gets 60 %. Ours gets 79 %.) Do not train or validate on those fonts: they are the exam. Hidden tests draw
+#   their own pictures, let `train_digits` run once more with another seed, and count for themselves.
 #
 # Then let it run, with the last lines of the cell: `digit_net = train_digits(np.random.default_rng(0), reference)`.
-
-
-# %%
-def digits_of(fonts, count, seed):
-    """Glyph digits as rows: x (count, 784) float32 in [0, 1], y (count,) int64."""
-    made = data.glyphs(count, fonts=fonts, seed=seed)
-    return made.x.reshape(count, -1), made.y
-
-
-def mlp_logits(params, x):
-    """Logits (N, 10) of the network [W1, b1, W2, b2, ...]: ReLU after every layer but the last."""
-    for weight, bias in zip(params[:-2:2], params[1:-2:2], strict=True):
-        x = np.maximum(x @ weight.T + bias, 0)
-    return x @ params[-2].T + params[-1]
 
 
 # %% [raw]
@@ -2275,17 +2281,21 @@ def test_in_and_out(answers):
 # $d_m = \partial J/\partial\hat x_m = \gamma\,\partial J/\partial y_m$. Every $x_n$ acts on every $\hat x_m$, by three
 # ways: directly (m = n), through $\mu$ and through $s$. With $\delta_{mn}$ one if m = n and zero otherwise:
 #
-# - $\partial\mu/\partial x_n = 1/N$.
-# -
-#   $\dfrac{\partial\sigma^2}{\partial x_n} = \dfrac2N\sum_m (x_m-\mu)\bigl(\delta_{mn} - \tfrac1N\bigr) = \dfrac2N (x_n - \mu)$,
-#   because $\sum_m (x_m-\mu) = 0$: what passes through $\mu$ cancels.
+# - $\dfrac{\partial\mu}{\partial x_n} = \dfrac1N$.
+# - $\dfrac{\partial\sigma^2}{\partial x_n} = \dfrac2N\sum_m (x_m-\mu)\bigl(\delta_{mn} - \tfrac1N\bigr)$
+#   $= \dfrac2N (x_n - \mu)$, because $\sum_m (x_m-\mu) = 0$: what passes through $\mu$ cancels.
 # - $s = (\sigma^2+\epsilon)^{1/2}$, so
 #   $\dfrac{\partial s}{\partial x_n} = \dfrac{1}{2s}\cdot\dfrac{2}{N}(x_n-\mu) = \dfrac{\hat x_n}{N}$.
 # - Quotient rule on $\hat x_m = (x_m-\mu)/s$:
-#   $\;\dfrac{\partial\hat x_m}{\partial x_n} = \dfrac1s\Bigl(\delta_{mn} - \dfrac1N\Bigr) - \dfrac{x_m-\mu}{s^2}\cdot\dfrac{\hat x_n}{N} = \dfrac1s\Bigl(\delta_{mn} - \dfrac1N - \dfrac{\hat x_m\hat x_n}{N}\Bigr)$.
+#   $\;\dfrac{\partial\hat x_m}{\partial x_n} = \dfrac1s\Bigl(\delta_{mn} - \dfrac1N\Bigr) - \dfrac{x_m-\mu}{s^2}\cdot\dfrac{\hat x_n}{N}$
+#   $= \dfrac1s\Bigl(\delta_{mn} - \dfrac1N - \dfrac{\hat x_m\hat x_n}{N}\Bigr)$.
 #
-# Sum over all ways, $\dfrac{\partial J}{\partial x_n} = \sum_m d_m\,\dfrac{\partial\hat x_m}{\partial x_n}
-# = \dfrac1s\Bigl(d_n - \dfrac1N\sum_m d_m - \hat x_n\,\dfrac1N\sum_m d_m\hat x_m\Bigr)$, with $d_m = \gamma\,\partial J/\partial y_m$, the formula of question 7.
+# Sum over all ways:
+#
+# $$\frac{\partial J}{\partial x_n} = \sum_m d_m\,\frac{\partial\hat x_m}{\partial x_n}
+# = \frac1s\Bigl(d_n - \frac1N\sum_m d_m - \hat x_n\,\frac1N\sum_m d_m\hat x_m\Bigr)$$
+#
+# with $d_m = \gamma\,\partial J/\partial y_m$: the formula of question 7.
 #
 # **1.** It is 0: $\sum_n d_n$ cancels against $N\cdot\frac1N\sum_m d_m$, and $\sum_n\hat x_n = 0$. Adding the same number
 # to all $x_n$ changes no $y_n$, so $J$ has no slope along $(1,\dots,1)$. This is why a bias before batch norm learns
