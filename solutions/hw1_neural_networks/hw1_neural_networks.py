@@ -913,8 +913,8 @@ def test_layer_with_loss(run_program):
 #   Adam it is added after the correction of $\mathbf{s}$. This is what torch does.
 # - `state` is a dictionary that belongs to one parameter, `{}` before its first step. Your function keeps there what it
 #   needs, under keys of your choice; nowhere else, for there are many parameters of many shapes.
-# - `w` and `g` have the same shape, any, and the same dtype. If the shapes differ: `ValueError`, and `state` stays as it
-#   was.
+# - `w` and `g` have the same shape, any, and the same dtype. If the shapes differ: `ValueError`, also where NumPy would
+#   broadcast, and `state` stays as it was.
 # - The result has the dtype of w. It is a new array; `w` and `g` stay as they are. The caller may overwrite `g` after the
 #   call, so `state` must hold no array that is `g` or a view of it. `lr` and the rest are Python floats.
 #
@@ -1621,12 +1621,12 @@ def test_evaluation(dropout):
 #   each epoch that was run. If all of them are NaN, the first is None.
 # - `params` and its arrays, x, y, x_val and y_val stay as they are. `fit` prints nothing.
 #
-# **`train_digits(rng, nn)`** trains a ReLU network of your design on the glyph digits that its first lines load, and
-# returns its parameters, float32.
+# **`train_digits(rng, nn=reference)`** trains a ReLU network of your design on the glyph digits that its first lines load,
+# and returns its parameters, float32.
 #
 # - It is applied by `mlp_logits`, which stands below the set-up cell: ReLU after every layer but the last, 784 inputs, 10
 #   outputs. At most 500,000 numbers in all.
-# - Take layers, loss, optimizer and initialisation from the argument `nn`, for which `dlcourse.reference` is passed:
+# - Take layers, loss, optimizer and initialisation from the argument `nn`, which is `dlcourse.reference`:
 #   `nn.Affine`, `nn.Relu`, `nn.cross_entropy`, `nn.adam`, `nn.momentum`, `nn.rmsprop`, `nn.he_normal`. So a mistake in
 #   questions 1 to 6 costs nothing here.
 # - All randomness comes from `rng`: the same seed, the same network. It may take 30 seconds of one core; ours takes 5.
@@ -1634,7 +1634,7 @@ def test_evaluation(dropout):
 #   layer one gets 60 %. Ours gets 79 %.) Do not train or validate on those fonts: they are the exam. Hidden tests draw
 #   their own pictures, let `train_digits` run once more with another seed, and count for themselves.
 #
-# Then let it run, with the last lines of the cell: `digit_net = train_digits(np.random.default_rng(0), reference)`.
+# Then let it run, with the last lines of the cell: `digit_net = train_digits(np.random.default_rng(0))`.
 
 
 # %% [raw]
@@ -1716,7 +1716,7 @@ def fit(params, loss_and_grads, step, x, y, x_val, y_val, rng, lr, batch_size, p
     # END SOLUTION
 
 
-def train_digits(rng, nn):
+def train_digits(rng, nn=reference):
     """Train a ReLU network on glyph digits in the training fonts.
 
     Args:
@@ -1748,7 +1748,7 @@ def train_digits(rng, nn):
     # END SOLUTION
 
 
-digit_net = train_digits(np.random.default_rng(0), reference)  # SOLUTION
+digit_net = train_digits(np.random.default_rng(0))  # SOLUTION
 
 # %% [raw]
 # # END SOLUTION
@@ -1931,7 +1931,7 @@ def plot_runs(runs):
 plot_runs(RUNS)
 
 # %% [markdown]
-# **First diagnose, from the curves alone** (3 points). Put into `diagnosis`, for each of "A", "B" and "C", one of these
+# **First diagnose, from the curves alone** (3.5 points). Put into `diagnosis`, for each of "A", "B" and "C", one of these
 # nine, letter by letter:
 #
 # | | |
@@ -1945,25 +1945,27 @@ plot_runs(RUNS)
 # Ask of each gauge what each fault would do to it. What value would the loss take that knows nothing? How low can the loss
 # fall when its logits are probabilities, between 0 and 1? What must two measurements of the same weights have in common?
 #
-# **Then mend the program** (6 points). Below are the three functions with a fault each, and the program that uses them.
+# **Then mend the program** (5.5 points). Below are the three functions with a fault each, and the program that uses them.
 # Write `mended_loss`, `mended_accuracy` and `mended_shuffled`, with the signatures and docstrings of the planted ones:
 #
-# - `nn` is `dlcourse.reference` or something with the same functions; use of it is welcome.
+# - `nn` is `dlcourse.reference`; use of it is welcome.
 # - `mended_loss` returns the mean cross-entropy and its gradient by the logits, as in question 1.
 # - `mended_accuracy` returns a Python float, draws nothing from `rng`, and changes nothing.
 # - `mended_shuffled` returns new arrays with the rows of x and y in one common order, drawn by exactly one call
 #   `rng.permutation(len(x))`: row $i$ of the result is row `order[i]` of the input.
+#
+# `practice_run(mended_loss, mended_accuracy, mended_shuffled)` then gives the healthy curves, in a few seconds.
 
 
 # %%
-def planted_loss(logits, labels, nn):
+def planted_loss(logits, labels, nn=reference):
     """Mean cross-entropy of logits (N, K) and labels (N,), and its gradient by the logits."""
     probs = nn.softmax(logits)
     loss, d = nn.cross_entropy(probs, labels)
     return loss, probs * (d - (probs * d).sum(axis=1, keepdims=True))
 
 
-def planted_accuracy(params, x, y, p, rng, nn):
+def planted_accuracy(params, x, y, p, rng, nn=reference):
     """Share of right answers of the network with dropout p in its hidden layer, on validation data."""
     w1, b1, w2, b2 = params
     hidden = nn.Relu().forward(nn.Affine(w1, b1).forward(x))
@@ -1977,7 +1979,7 @@ def planted_shuffled(x, y, rng):
     return x[rng.permutation(len(x))], y[rng.permutation(len(y))]
 
 
-def practice_run(loss, accuracy, shuffled, nn, seed=0, p=0.5, lr=0.1, num_epochs=40):
+def practice_run(loss, accuracy, shuffled, nn=reference, seed=0, p=0.5, lr=0.1, num_epochs=40):
     """Train a network of 784, 128 and 10 units on 2000 glyph digits, with dropout, and read three gauges after each epoch.
 
     Returns:
@@ -2024,14 +2026,14 @@ diagnosis["B"] = "softmax is applied twice"  # SOLUTION
 diagnosis["C"] = "dropout is on in evaluation"  # SOLUTION
 
 
-def mended_loss(logits, labels, nn):
+def mended_loss(logits, labels, nn=reference):
     """Mean cross-entropy of logits (N, K) and labels (N,), and its gradient by the logits."""
     # BEGIN SOLUTION
     return nn.cross_entropy(logits, labels)
     # END SOLUTION
 
 
-def mended_accuracy(params, x, y, p, rng, nn):
+def mended_accuracy(params, x, y, p, rng, nn=reference):
     """Share of right answers of the network with dropout p in its hidden layer, on validation data."""
     # BEGIN SOLUTION
     answers_of_net = mlp_logits(params, x).argmax(axis=1)
@@ -2099,8 +2101,8 @@ def test_mended_loss(mended_loss):
     logits, labels = 3 * check.rng(1001).standard_normal((5, 4)), np.array([0, 3, 1, 1, 2])
     loss, grad = reference.cross_entropy(logits, labels)
     twice, _ = reference.cross_entropy(reference.softmax(logits), labels)
-    result = mended_loss(logits, labels, reference)
-    check.same_type(result, (), name="mended_loss(logits, labels, nn)")
+    result = mended_loss(logits, labels)
+    check.same_type(result, (), name="mended_loss(logits, labels)")
     check.close(result[0], loss, name="the loss", mistakes={"this is still the loss of the softmax of the softmax": twice})
     check.close(result[1], grad, name="the gradient")
 
@@ -2116,14 +2118,14 @@ failure_message: the same weights and data must give the same accuracy each time
 def test_mended_evaluation(mended_accuracy):
     import numpy as np
 
-    from dlcourse import check, reference
+    from dlcourse import check
 
     rng = check.rng(1002)
     params = [rng.standard_normal(size) for size in [(30, 8), (30,), (4, 30), (4,)]]
     x = rng.standard_normal((50, 8))
     logits = np.maximum(x @ params[0].T + params[1], 0) @ params[2].T + params[3]
     y = np.where(np.arange(50) < 35, logits.argmax(axis=1), logits.argmin(axis=1))
-    got = mended_accuracy(params, x, y, 0.5, check.rng(1003), reference)
+    got = mended_accuracy(params, x, y, 0.5, check.rng(1003))
     check.close(got, 0.7, name="the accuracy of a network that is right on 35 of 50")
 
 
