@@ -131,3 +131,30 @@ def test_inputs_of_a_test_follow_its_number_and_the_graders_seed():
         other = check.rng(5).normal(size=3)
         assert (other != first).all() and (check.rng(5).normal(size=3) == other).all()
     assert (check.rng(5).normal(size=3) == first).all()
+
+
+def test_torch_computing_the_answer_is_found():
+    from dlcourse.check import NO_TORCH
+
+    def by_torch(x):
+        return torch.softmax(torch.from_numpy(x), dim=-1).numpy()
+
+    def by_torch_hidden(x):
+        try:
+            return by_torch(x)
+        except Exception:
+            return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+
+    def by_hand(x):
+        return np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True)
+
+    x = np.ones((2, 3))
+    for cheat in (by_torch, by_torch_hidden):
+        assert cheat(x).shape == (2, 3), "it works outside"
+        with pytest.raises(CheckError, match="was called") as caught, check.from_scratch():
+            cheat(x)
+        assert caught.value.hint == NO_TORCH and caught.value.kind == "torch"
+    with check.from_scratch():
+        assert check.is_from_scratch()
+        by_hand(x)
+    assert not check.is_from_scratch() and by_torch(x).shape == (2, 3)

@@ -16,7 +16,7 @@ class CheckError(AssertionError):
     """An answer is not as it must be.
 
     Attributes:
-        kind: 'type', 'shape', 'dtype', 'finite', 'value', 'changed' or 'error'.
+        kind: 'type', 'shape', 'dtype', 'finite', 'value', 'changed', 'error' or 'torch'.
         hint: what the test's author says to whoever made this mistake, where it is one that the test knows. It names no
             input and no expected value, so that it may be shown for a hidden test too.
     """
@@ -27,6 +27,8 @@ class CheckError(AssertionError):
 
 
 _grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
+_from_scratch: ContextVar[bool] = ContextVar("from_scratch", default=False)
+NO_TORCH = "This question is to be answered in NumPy: torch did the computing here."
 
 
 def rng(number: int) -> np.random.Generator:
@@ -231,3 +233,36 @@ def raises(error: type[BaseException], function: Callable, *args: Any, name: str
             "error", f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}"
         ) from other
     raise CheckError("error", f"{name} must raise {error.__name__} here, and returned as if nothing were wrong")
+
+
+@contextmanager
+def from_scratch() -> Iterator[None]:
+    """Raise if torch computes anything inside: with from_scratch(): softmax(logits).
+
+    It finds whoever calls torch's functions or methods, dlcourse.reference included. Code that means to hide can switch it
+    off; a grader that runs the calls elsewhere asks `is_from_scratch` and does the same there.
+    Raises:
+        CheckError: of kind 'torch', with a hint.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    used = []
+
+    class Refuse(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            used.append(getattr(function, "__name__", str(function)))
+            raise CheckError("torch", f"torch.{used[-1]} was called", NO_TORCH)
+
+    token = _from_scratch.set(True)
+    try:
+        with Refuse():
+            yield
+    finally:
+        _from_scratch.reset(token)
+    if used:  # the answer may have caught the error
+        raise CheckError("torch", f"torch.{used[0]} was called", NO_TORCH)
+
+
+def is_from_scratch() -> bool:
+    """Whether a test that is running now forbids torch."""
+    return _from_scratch.get()

@@ -19,6 +19,7 @@ JupyterLab, JupyterHub, Colab and VS Code.
 from dlcourse.live.controls import Button, Choice, Function, Integer, Slider, Switch, Text
 from dlcourse.live.errors import FigureError
 from dlcourse.live.figure import LiveFigure, figures
+from dlcourse.live.graph import GraphView
 from dlcourse.live.plots import Trails, contours
 from dlcourse.live.style import OKABE_ITO, use_course_style
 
@@ -28,6 +29,7 @@ __all__ = [
     "Choice",
     "FigureError",
     "Function",
+    "GraphView",
     "Integer",
     "LiveFigure",
     "Slider",
