@@ -215,6 +215,265 @@ def test_label_too_large(cross_entropy):
     check.raises(ValueError, cross_entropy, np.zeros((2, 3)), np.array([0, 3]), name="cross_entropy with label 3 of 3 classes")
 
 
+# %%
+""" # BEGIN TEST CONFIG
+name: large logits
+points: 1.5
+hidden: true
+failure_message: subtract the largest logit of each row first; the log of a sum of exponentials then never meets 0 or infinity
+"""  # END TEST CONFIG
+
+
+def test_large_logits(softmax, cross_entropy):
+    import warnings
+
+    import numpy as np
+
+    from dlcourse import check
+
+    def truth(logits, labels):
+        z = logits.astype(np.float64)
+        z = z - z.max(axis=1, keepdims=True)
+        p = np.exp(z)
+        p /= p.sum(axis=1, keepdims=True)
+        rows = np.arange(len(z)), labels
+        losses = np.log(np.exp(z).sum(axis=1)) - z[rows]
+        grad = p.copy()
+        grad[rows] -= 1
+        return p, float(losses.mean()), grad / len(z)
+
+    rng = check.rng(38611)
+    for dtype, rtol in [(np.float64, 1e-6), (np.float32, 1e-4)]:
+        for size in (1e3, 1e5, 1e30):
+            # One row alone, then rows far apart: what is wrong with one row has nothing to do with the others.
+            single = np.array([[rng.uniform(0.6, 1), -rng.uniform(0.6, 1), rng.uniform(-0.2, 0.2)]]) * size
+            several = np.concatenate([single, single[:, ::-1] / 2, [[-size, -size, -size / 2]], [[0.0, 0.0, -size]]])
+            for logits, labels in [(single, np.array([1])), (several, np.array([1, 2, 0, 2]))]:
+                logits = logits.astype(dtype)
+                probs, loss, grad = truth(logits, labels)
+                with warnings.catch_warnings(record=True) as given:
+                    warnings.simplefilter("always")
+                    with check.from_scratch():
+                        got = softmax(logits)
+                        result = cross_entropy(logits, labels)
+                check.same_type(got, probs, name="the probabilities")
+                check.same_type(result, (), name="cross_entropy(logits, labels)")
+                got_loss, got_grad = result
+                check.same_type(got_grad, grad, name="the gradient")
+                check.same_type(got_loss, loss, name="the loss")
+                if not (np.isfinite(got).all() and np.isfinite(got_grad).all()):
+                    if len(logits) == 1:
+                        raise check.CheckError(
+                            "finite",
+                            "large logits gave NaN or infinity",
+                            hint="take the largest logit of each row out before exp",
+                        )
+                    raise check.CheckError(
+                        "finite",
+                        "rows far apart gave NaN or infinity",
+                        hint="take out the maximum of each row, not of the whole array",
+                    )
+                check.close(got, probs, rtol=rtol, atol=1e-6, name="the probabilities of large logits")
+                if not np.isfinite(got_loss) or (len(logits) == 1 and 0 <= got_loss < 800):
+                    raise check.CheckError(
+                        "value",
+                        f"the loss of an underflown probability is {got_loss}",
+                        hint="compute the log from the logits, not from the probability: it may have become 0",
+                    )
+                check.close(got_loss, loss, rtol=rtol, name="the loss of large logits")
+                check.close(got_grad, grad, rtol=rtol, atol=1e-6, name="the gradient of large logits")
+                if any(issubclass(warning.category, RuntimeWarning) for warning in given):
+                    raise check.CheckError(
+                        "value",
+                        "NumPy gave a warning",
+                        hint="no warning may be given: what overflows must not be computed at all",
+                    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: shift of a row
+points: 0.75
+hidden: true
+failure_message: a number that is added to all logits of a row changes nothing; each row is a distribution of its own
+"""  # END TEST CONFIG
+
+
+def test_shift_of_a_row(softmax, cross_entropy):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38612)
+    for count, num_classes in [(5, 3), (4, 4), (2, 6)]:
+        logits = rng.standard_normal((count, num_classes))
+        labels = rng.integers(num_classes, size=count)
+        powers = np.exp(logits)
+        probs = powers / powers.sum(axis=1, keepdims=True)
+        loss = float(-np.log(probs[np.arange(count), labels]).mean())
+        grad = (probs - np.eye(num_classes)[labels]) / count
+        for shift in (np.zeros((count, 1)), rng.uniform(-20, 20, (count, 1))):
+            z = logits + shift
+            powers = np.exp(z)
+            mistakes = {
+                "probabilities sum to 1 over each row, axis 1": powers / powers.sum(axis=0),
+                "one row's probabilities have nothing to do with the other rows": powers / powers.sum(),
+            }
+            if count == num_classes:
+                mistakes["keep the axis of the sum, so that each row is divided by its own"] = powers / powers.sum(axis=1)
+            with check.from_scratch():
+                got = softmax(z)
+                result = cross_entropy(z, labels)
+            check.close(got, probs, name="the probabilities of shifted rows", mistakes=mistakes)
+            check.same_type(result, (), name="cross_entropy(logits, labels)")
+            check.close(result[0], loss, name="the loss of shifted rows")
+            check.close(result[1], grad, name="the gradient of shifted rows")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: loss and gradient for many shapes
+points: 1.25
+hidden: true
+failure_message: compare the gradient with central differences of the loss, for one example and for several
+"""  # END TEST CONFIG
+
+
+def test_loss_and_gradient_for_many_shapes(softmax, cross_entropy):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38613)
+    for count, num_classes in [(7, 4), (6, 2), (3, 3), (1, 5), (2, 10), (5, 1), (1, 1)]:
+        logits = 2 * rng.standard_normal((count, num_classes))
+        labels = rng.integers(num_classes, size=count)
+        z = torch.tensor(logits, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(z, torch.tensor(labels))
+        loss.backward()
+        loss, grad = loss.item(), z.grad.numpy()
+        probs = torch.softmax(z.detach(), dim=1).numpy()
+        truth = np.eye(num_classes)[labels]
+        with check.from_scratch():
+            got = softmax(logits)
+            result = cross_entropy(logits, labels)
+        check.close(got, probs, name="the probabilities")
+        check.same_type(result, (), name="cross_entropy(logits, labels)")
+        check.close(
+            result[0],
+            loss,
+            name="the loss",
+            mistakes={
+                "this is the sum over the batch: the cost is the mean": count * loss,
+                "the mean is over the examples, not over all logits": loss / num_classes,
+                "the loss is minus the mean of the logs": -loss,
+            },
+        )
+        check.close(
+            result[1],
+            grad,
+            name="the gradient",
+            mistakes={
+                "the gradient lacks the 1/N of the mean": count * grad,
+                "the mean is over the examples, not over all logits": grad / num_classes,
+                "the sign is p minus truth": -grad,
+                "the 1 of the right class was not subtracted": probs / count,
+                "neither the right class nor 1/N is in this gradient": probs,
+                "subtract the truth before you divide by N": probs / count - truth,
+            },
+        )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: dtype and unchanged inputs
+points: 0.75
+hidden: true
+failure_message: make new arrays, and look at the dtype of each result for float32 logits
+"""  # END TEST CONFIG
+
+
+def test_dtype_and_unchanged_inputs(softmax, cross_entropy):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38614)
+    for dtype, rtol, atol in [(np.float32, 1e-4, 1e-6), (np.float64, 1e-6, 1e-9)]:
+        logits = rng.standard_normal((6, 4)).astype(dtype)
+        labels = rng.integers(4, size=6)
+        z = torch.tensor(logits, requires_grad=True)
+        loss = torch.nn.functional.cross_entropy(z, torch.tensor(labels))
+        loss.backward()
+        probs = torch.softmax(z.detach(), dim=1).numpy()
+        with check.unchanged(logits=logits, labels=labels), check.from_scratch():
+            got = softmax(logits)
+        with check.unchanged(logits=logits, labels=labels), check.from_scratch():
+            result = cross_entropy(logits, labels)
+        check.same_type(result, (), name="cross_entropy(logits, labels)")
+        check.close(result[0], loss.item(), rtol=rtol, atol=atol, name="the loss")
+        for name, array, expected in [("softmax(logits)", got, probs), ("the gradient", result[1], z.grad.numpy())]:
+            check.close(array, expected, rtol=rtol, atol=atol, name=name)
+            if array.dtype != dtype:
+                raise check.CheckError(
+                    "dtype", f"{name} has dtype {array.dtype}", hint="the result must have the dtype of the logits"
+                )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: refused shapes and labels
+points: 0.75
+hidden: true
+failure_message: compare both shapes with what they must be, and look at the smallest and the largest label, before you compute
+"""  # END TEST CONFIG
+
+
+def test_refused_shapes_and_labels(cross_entropy):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38615)
+    logits, labels = rng.standard_normal((4, 3)), np.array([0, 2, 1, 1])
+    bad = [
+        ("logits of one dimension", logits[0], labels[:1]),
+        ("logits of one dimension and a label for each", logits[0], labels[:3]),
+        ("logits of three dimensions", logits.reshape(2, 2, 3), labels[:2]),
+        ("logits of three dimensions", logits.reshape(4, 3, 1), labels),
+        ("labels as a column", logits, labels.reshape(4, 1)),
+        ("labels as a row", logits, labels.reshape(1, 4)),
+        ("a label too many", logits, np.append(labels, 0)),
+        ("a label too few", logits, labels[:3]),
+        ("one label for four examples", logits, labels[:1]),
+        ("labels as ones and zeros", logits, np.eye(3, dtype=np.int64)[labels]),
+        ("a label of K", logits, np.array([0, 3, 1, 1])),
+        ("a label far above K", logits, np.array([0, 2, 1, 40])),
+        ("the label 1 where K is 1", logits[:, :1], np.array([0, 0, 1, 0])),
+        ("a label far below 0", logits, np.array([0, -40, 1, 1])),
+    ]
+    with check.from_scratch():
+        for name, z, y in bad:
+            with check.unchanged(logits=z, labels=y):
+                check.raises(ValueError, cross_entropy, z, y, name=f"cross_entropy with {name}")
+    for y in ([-1, 2, 1, 1], [0, 2, -3, 1], [0, 2, 1, -1]):
+        try:
+            check.raises(ValueError, cross_entropy, logits, np.array(y), name="cross_entropy with a negative label")
+        except check.CheckError as error:
+            raise check.CheckError(
+                error.kind, str(error), hint="a negative label must be refused too: NumPy takes it for the last class"
+            ) from None
+    powers = np.exp(logits)
+    losses = np.log(powers.sum(axis=1)) - logits[np.arange(4), labels]
+    for dtype in (np.int64, np.int32):  # the right ones are still welcome
+        with check.from_scratch():
+            result = cross_entropy(logits, labels.astype(dtype))
+        check.same_type(result, (), name="cross_entropy(logits, labels)")
+        check.close(result[0], float(losses.mean()), name="the loss of right labels")
+
+
 # %% [raw]
 # # END TESTS
 
@@ -413,6 +672,293 @@ def test_activations(Relu, Tanh, Sigmoid):
         )
 
 
+# %%
+""" # BEGIN TEST CONFIG
+name: affine gradients
+points: 1.25
+hidden: true
+failure_message: check each of the three gradients with central differences of the sum of dy times y
+"""  # END TEST CONFIG
+
+
+def test_affine_gradients(Affine):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38621)
+    # A square weight first: there a transposition changes no shape.
+    for count, num_in, num_out in [(4, 3, 3), (5, 2, 4), (3, 6, 1), (2, 1, 5), (1, 3, 2), (1, 1, 1)]:
+        weight, bias = rng.standard_normal((num_out, num_in)), rng.standard_normal(num_out)
+        x, dy = rng.standard_normal((count, num_in)), rng.standard_normal((count, num_out))
+        is_square = num_in == num_out
+        with check.unchanged(weight=weight, bias=bias, x=x, dy=dy), check.from_scratch():
+            layer = Affine(weight, bias)
+            y = layer.forward(x)
+            dx = layer.backward(dy)
+        mistakes = {"the bias is missing": x @ weight.T}
+        if is_square:
+            mistakes["the weight is (out, in), so forward needs its transpose"] = x @ weight + bias
+        check.close(y, np.einsum("ni,oi->no", x, weight) + bias, name="forward(x)", mistakes=mistakes)
+        expected = np.einsum("no,oi->ni", dy, weight)
+        mistakes = {"dx was divided by N: that is in dy already": expected / count}
+        if is_square:
+            mistakes["dx needs the weight as it is, (N, out) times (out, in)"] = dy @ weight.T
+        check.close(dx, expected, name="backward(dy)", mistakes=mistakes)
+        expected = np.einsum("no,ni->oi", dy, x)
+        check.close(
+            layer.dweight,
+            expected,
+            name="dweight",
+            mistakes={
+                "dweight must be (out, in), like weight: this is its transpose": expected.T,
+                "dweight was divided by N: that is in dy already": expected / count,
+            },
+        )
+        expected = np.einsum("no->o", dy)
+        check.close(
+            layer.dbias,
+            expected,
+            name="dbias",
+            mistakes={
+                "dbias is summed over the batch and has the shape of bias": dy,
+                "dbias must have the shape of bias: the summed axis was kept": expected[None],
+                "dbias is a sum over the batch, and this is its mean": expected / count,
+                "dbias is summed over the batch, axis 0": dy.sum(axis=1),
+            },
+        )
+        check.close(layer.weight, weight, name="the attribute weight")
+        check.close(layer.bias, bias, name="the attribute bias")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: repeated use of a layer
+points: 1
+hidden: true
+failure_message: each forward and each backward starts afresh, from the attributes as they are now, and belongs to one layer alone
+"""  # END TEST CONFIG
+
+
+def test_repeated_use_of_a_layer(Affine, Relu, Tanh, Sigmoid):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38622)
+    weights, biases = rng.standard_normal((3, 2, 3)), rng.standard_normal((3, 2))
+    x, dy = rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
+    with check.from_scratch():
+        layer = Affine(weights[0], biases[0])
+        layer.forward(x)
+        layer.backward(dy)
+        again = layer.backward(dy)
+    mistakes = {"a second backward must replace dweight and dbias, not add to them": 2 * dy.T @ x}
+    check.close(layer.dweight, dy.T @ x, name="dweight after two calls of backward", mistakes=mistakes)
+    mistakes = {"a second backward must replace dweight and dbias, not add to them": 2 * dy.sum(axis=0)}
+    check.close(layer.dbias, dy.sum(axis=0), name="dbias after two calls of backward", mistakes=mistakes)
+    check.close(again, dy @ weights[0], name="what the second backward returns")
+
+    # Another batch size, then new arrays in the attributes.
+    for step, count in enumerate([6, 1, 4]):
+        x, dy = rng.standard_normal((count, 3)), rng.standard_normal((count, 2))
+        with check.from_scratch():
+            layer.weight, layer.bias = weights[step].copy(), biases[step].copy()
+            y, dx = layer.forward(x), layer.backward(dy)
+        old = x @ weights[0].T
+        check.close(
+            y,
+            x @ weights[step].T + biases[step],
+            name="forward(x) with new arrays in weight and bias",
+            mistakes={
+                "forward must use the weight that the attribute holds now": old + biases[step],
+                "forward must use the weight and the bias that the attributes hold now": old + biases[0],
+                "forward must use the bias that the attribute holds now": x @ weights[step].T + biases[0],
+            },
+        )
+        mistakes = {"backward must use the weight that the attribute holds now": dy @ weights[0]}
+        check.close(dx, dy @ weights[step], name="backward(dy) with a new weight", mistakes=mistakes)
+        check.close(layer.dweight, dy.T @ x, name="dweight of a later batch")
+        check.close(layer.dbias, dy.sum(axis=0), name="dbias of a later batch")
+
+    # Two layers of a kind, by turns; each backward twice, with another dy.
+    first_x, second_x = rng.standard_normal((2, 4, 3))
+    first_dy, second_dy, other_dy = rng.standard_normal((3, 4, 2))
+    with check.from_scratch():
+        first, second = Affine(weights[0], biases[0]), Affine(weights[1], biases[1])
+        first.forward(first_x)
+        second.forward(second_x)
+        first.backward(first_dy)
+        second.backward(second_dy)
+        dx = first.backward(first_dy)
+    apart = {"a layer keeps what backward needs in itself, not in its class": first_dy.T @ second_x}
+    check.close(first.dweight, first_dy.T @ first_x, name="dweight of the first of two layers", mistakes=apart)
+    check.close(second.dweight, second_dy.T @ second_x, name="dweight of the second of two layers")
+    check.close(dx, first_dy @ weights[0], name="backward(dy) of the first of two layers")
+    slopes = {
+        "Relu": lambda x: 1.0 * (x > 0),
+        "Tanh": lambda x: 1 / np.cosh(x) ** 2,
+        "Sigmoid": lambda x: 0.25 / np.cosh(x / 2) ** 2,
+    }
+    first_dy, second_dy, other_dy = rng.standard_normal((3, 4, 3))
+    for name, make in [("Relu", Relu), ("Tanh", Tanh), ("Sigmoid", Sigmoid)]:
+        slope = slopes[name]
+        with check.from_scratch():
+            first, second = make(), make()
+            first.forward(first_x)
+            second.forward(second_x)
+            calls = [
+                (first, first_dy, first_x),
+                (second, second_dy, second_x),
+                (first, other_dy, first_x),
+                (first, first_dy, first_x),
+            ]
+            results = [layer.backward(d) for layer, d, _ in calls]
+        for got, (_, d, x) in zip(results, calls, strict=True):
+            check.close(
+                got,
+                d * slope(x),
+                name=f"backward(dy) of one of two layers {name}()",
+                mistakes={"a layer keeps what backward needs in itself, not in its class": d * slope(second_x)},
+            )
+        with check.from_scratch():
+            first.forward(second_x[:1])
+            got = first.backward(other_dy[:1])
+        check.close(got, other_dy[:1] * slope(second_x[:1]), name=f"backward(dy) of {name}() after a second forward")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: stable sigmoid
+points: 0.75
+hidden: true
+failure_message: try the sigmoid and its backward at large positive and large negative numbers, in float32 too
+"""  # END TEST CONFIG
+
+
+def test_stable_sigmoid(Sigmoid):
+    import warnings
+
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38623)
+    sizes = np.array([1.0, 5.0, 15.0, 40.0, 100.0, 700.0, 1e3, 1e10, 1e30])
+    for dtype in (np.float64, np.float32):
+        x = (sizes * rng.uniform(0.9, 1.0, (2, 9)) * np.array([[1.0], [-1.0]])).astype(dtype)
+        dy = rng.uniform(-1, 1, x.shape).astype(dtype)
+        y = 0.5 + 0.5 * np.tanh(x.astype(np.float64) / 2)  # the sigmoid's other form
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            with check.from_scratch():
+                layer = Sigmoid()
+                got, dx = layer.forward(x), layer.backward(dy)
+        check.same_type(got, y, name="Sigmoid().forward(x)")
+        check.same_type(dx, y, name="Sigmoid().backward(dy)")
+        warned = any(issubclass(warning.category, RuntimeWarning) for warning in given)
+        if warned or not (np.isfinite(got).all() and np.isfinite(dx).all()):
+            raise check.CheckError(
+                "finite", "the sigmoid overflowed", hint="exp of a large positive number overflows: use exp(-|x|)"
+            )
+        check.close(got, y, rtol=0, atol=1e-6, name="Sigmoid().forward(x) at large numbers")
+        check.close(dx, dy * y * (1 - y), rtol=0, atol=3e-6, name="Sigmoid().backward(dy) at large numbers")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: shapes and dtype of activations
+points: 1
+hidden: true
+failure_message: each works element by element on any shape, in the dtype of x, and changes neither x nor dy
+"""  # END TEST CONFIG
+
+
+def test_shapes_and_dtype_of_activations(Relu, Tanh, Sigmoid):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38624)
+    kinds = [("Relu", Relu, torch.relu), ("Tanh", Tanh, torch.tanh), ("Sigmoid", Sigmoid, torch.sigmoid)]
+    for name, make, function in kinds:
+        for shape in [(7,), (4, 3), (2, 3, 4), (2, 1, 3, 2), (0, 3)]:
+            for dtype, rtol, atol in [(np.float64, 1e-6, 1e-9), (np.float32, 1e-4, 1e-5)]:
+                x = (2 * rng.standard_normal(shape)).astype(dtype)
+                x.ravel()[::4] = [0.0, -0.0][shape == (7,)]
+                dy = rng.uniform(0.5, 2.0, shape).astype(dtype)
+                z = torch.tensor(x, requires_grad=True)
+                y = function(z)
+                y.backward(torch.tensor(dy))
+                with check.unchanged(x=x, dy=dy), check.from_scratch():
+                    layer = make()
+                    got = layer.forward(x)
+                    dx = layer.backward(dy)
+                atol = max(atol, 1e-6) if name == "Sigmoid" else atol
+                check.close(got, y.detach().numpy(), rtol=rtol, atol=atol, name=f"{name}().forward(x)", dtype=dtype)
+                check.shape(dx, shape, name=f"{name}().backward(dy)")
+                if name == "Relu" and dx[x == 0].any():
+                    raise check.CheckError("value", "the slope at 0 is not 0", hint="the derivative of ReLU at 0 is 0")
+                check.close(dx, z.grad.numpy(), rtol=rtol, atol=3 * atol, name=f"{name}().backward(dy)", dtype=dtype)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: affine refuses a wrong input
+points: 0.5
+hidden: true
+failure_message: compare the number of dimensions and the number of columns of x with what the weight wants, before the product
+"""  # END TEST CONFIG
+
+
+def test_affine_refuses_a_wrong_input(Affine):
+    from dlcourse import check
+
+    rng = check.rng(38625)
+    for num_in, num_out in [(3, 2), (2, 2), (1, 4)]:
+        weight, bias = rng.standard_normal((num_out, num_in)), rng.standard_normal(num_out)
+        with check.from_scratch():
+            layer = Affine(weight, bias)
+            for shape in [(num_in,), (2, 5, num_in), (1, 1, num_in), (5, num_in + 1), (num_in, 5), (5, num_in + 2), (0,)]:
+                x = rng.standard_normal(shape)
+                check.raises(ValueError, layer.forward, x, name=f"forward of an input with {len(shape)} dimensions")
+            x = rng.standard_normal((4, num_in))
+            y = layer.forward(x)
+        check.close(y, x @ weight.T + bias, name="forward of a right input after wrong ones")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: dtype of the affine layer
+points: 0.5
+hidden: true
+failure_message: float32 in, float32 out, in the result and in all three gradients
+"""  # END TEST CONFIG
+
+
+def test_dtype_of_the_affine_layer(Affine):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38626)
+    for dtype, rtol, atol in [(np.float32, 1e-4, 1e-5), (np.float64, 1e-6, 1e-9)]:
+        weight, bias, x, dy = (rng.standard_normal(size).astype(dtype) for size in [(3, 4), (3,), (5, 4), (5, 3)])
+        wide = [array.astype(np.float64) for array in (weight, bias, x, dy)]
+        with check.unchanged(weight=weight, bias=bias, x=x, dy=dy), check.from_scratch():
+            layer = Affine(weight, bias)
+            y = layer.forward(x)
+            dx = layer.backward(dy)
+        for name, got, expected in [
+            ("forward(x)", y, wide[2] @ wide[0].T + wide[1]),
+            ("backward(dy)", dx, wide[3] @ wide[0]),
+            ("dweight", layer.dweight, wide[3].T @ wide[2]),
+            ("dbias", layer.dbias, wide[3].sum(axis=0)),
+        ]:
+            check.close(got, expected, rtol=rtol, atol=atol, name=name, dtype=dtype)
+
+
 # %% [raw]
 # # END TESTS
 
@@ -568,6 +1114,281 @@ def test_relative_error(gradient_check):
     )
     right = gradient_check(lambda x: (x**2).sum() / 2, lambda x: x, x)
     check.close(right, 0.0, atol=1e-8, name="the error of the right gradient")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: any shape
+points: 1
+hidden: true
+failure_message: go over all coordinates with np.ndindex, which knows every shape, the empty one included
+"""  # END TEST CONFIG
+
+
+def test_any_shape(numeric_gradient):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38631)
+    for shape in [(5,), (2, 3), (2, 3, 2), (1,), (1, 1, 2), (), (0, 2), (0,)]:
+        x, factors = rng.standard_normal(shape), rng.standard_normal(shape)
+
+        def function(a, factors=factors):
+            a = np.asarray(a)
+            return float(np.sum(factors * a**3) + np.sin(np.sum(a)) + np.sum(a) ** 2)
+
+        expected = np.asarray(3 * factors * x**2 + np.cos(np.sum(x)) + 2 * np.sum(x))
+        with check.unchanged(x=x), check.from_scratch():
+            got = numeric_gradient(function, x)
+            again = numeric_gradient(function, x, 1e-4)
+        # The difference of two numbers of size 10, each rounded at 1e-15, is divided by 2e-5.
+        check.close(got, expected, rtol=1e-6, atol=1e-7, name="the numeric gradient", dtype=np.float64)
+        check.close(again, expected, rtol=1e-6, atol=1e-6, name="the numeric gradient with another h", dtype=np.float64)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: calls of the function
+points: 1
+hidden: true
+failure_message: record what f is called with, how often, and whether x stays where it is
+"""  # END TEST CONFIG
+
+
+def test_calls_of_the_function(numeric_gradient):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38632)
+    h = 0.125  # a power of two, so that each step is exact up to the rounding of x
+
+    def recording(x, start, given, points, moved, is_overwritten):
+        def function(a):
+            moved.append(not np.array_equal(x, start))
+            given.append(a)
+            points.append(np.array(a))
+            value = float(np.sum(points[-1] ** 2))
+            if is_overwritten and type(a) is np.ndarray:
+                a.fill(7.0)
+            return value
+
+        return function
+
+    for shape in [(2, 3), (4,)]:
+        for is_overwritten in (False, True):
+            x = rng.standard_normal(shape)
+            start, given, points, moved = x.copy(), [], [], []
+            with check.from_scratch():
+                got = numeric_gradient(recording(x, start, given, points, moved, is_overwritten), x, h)
+            if any(moved) or not np.array_equal(x, start):
+                raise check.CheckError("changed", "f saw an x that had moved", hint="move a copy, never x itself")
+            if len(points) != 2 * x.size:
+                raise check.CheckError(
+                    "value", f"f was called {len(points)} times", hint="f is called exactly twice for each coordinate"
+                )
+            for point in given:
+                check.same_type(point, x, name="what f is called with")
+                check.shape(point, shape, name="what f is called with")
+                if point.dtype != np.float64:
+                    raise check.CheckError("dtype", f"f was called with {point.dtype}", hint="f takes a float64 array")
+            if is_overwritten:
+                wanted = [start.copy() for _ in points]
+                for i, place in enumerate(np.ndindex(shape)):
+                    wanted[2 * i][place] += h
+                    wanted[2 * i + 1][place] -= h
+                for point in wanted:
+                    if not any(np.abs(point - other).max() < 1e-9 for other in points):
+                        raise check.CheckError(
+                            "value", "f was called at another point", hint="f may overwrite what it gets: give it a copy"
+                        )
+                try:
+                    check.close(got, 2 * start, atol=1e-7, name="the gradient of a function that overwrites what it gets")
+                except check.CheckError as error:
+                    raise check.CheckError(
+                        error.kind, str(error), hint="f may overwrite what it gets: give it a copy"
+                    ) from None
+            else:
+                check.close(got, 2 * start, atol=1e-7, name="the gradient of the sum of squares", dtype=np.float64)
+                offsets = sorted(tuple(np.round((point - start).ravel() / h, 6) + 0.0) for point in points)
+                unit = np.eye(x.size)
+                if offsets != sorted(tuple(row + 0.0) for row in np.concatenate([unit, -unit])):
+                    raise check.CheckError(
+                        "value",
+                        "f was called at another point",
+                        hint="each call moves one coordinate of x, by h up or by h down",
+                    )
+                if any(not np.array_equal(kept, point) for kept, point in zip(given, points, strict=True)):
+                    raise check.CheckError(
+                        "changed",
+                        "an array that f had kept was changed later",
+                        hint="f may keep what it gets: give each call an array of its own",
+                    )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: float32 input
+points: 0.75
+hidden: true
+failure_message: a step of 1e-5 is lost in float32; all arithmetic must be in float64
+"""  # END TEST CONFIG
+
+
+def test_float32_input(numeric_gradient, gradient_check):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38633)
+    for shape in [(3, 2), (4,)]:
+        x = (3 + rng.standard_normal(shape)).astype(np.float32)
+        wide = x.astype(np.float64)
+        factors = rng.uniform(0.5, 2.0, shape)
+        seen = []
+
+        def function(a, factors=factors):
+            a = np.asarray(a)
+            return float(np.sum(factors * a**2) + np.sin(a).sum())
+
+        def gradient(a, factors=factors, seen=seen):
+            seen.append(np.asarray(a).dtype)
+            a = np.asarray(a, dtype=np.float64)
+            return 2 * factors * a + np.cos(a)
+
+        with check.unchanged(x=x), check.from_scratch():
+            from_wide = numeric_gradient(function, wide)
+            got = numeric_gradient(function, x)
+            error_of_right = gradient_check(function, gradient, x)
+        seen_first = seen[0]
+        check.close(from_wide, gradient(wide), rtol=1e-6, atol=1e-7, name="the gradient at a float64 x")
+        try:
+            check.close(got, gradient(wide), rtol=1e-6, atol=1e-7, name="the gradient at a float32 x", dtype=np.float64)
+            check.close(error_of_right, 0.0, atol=1e-6, name="the error of the right gradient at a float32 x")
+        except check.CheckError as error:
+            raise check.CheckError(error.kind, str(error), hint="convert x to float64 before you add h") from None
+        if seen_first != np.float64:
+            raise check.CheckError("dtype", f"grad was called with {seen_first}", hint="grad gets a float64 copy of x")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: errors that must not pass
+points: 1.25
+hidden: true
+failure_message: try gradients that are zero, opposite, not finite, or of another shape, and arrays of two and three dimensions
+"""  # END TEST CONFIG
+
+
+def test_errors_that_must_not_pass(gradient_check):
+    import math
+
+    import numpy as np
+
+    from dlcourse import check
+
+    def length(array):
+        return math.sqrt(float(np.sum(np.square(array))))
+
+    rng = check.rng(38634)
+    for shape in [(4,), (3, 3), (2, 3, 2), (1,), ()]:
+        x, noise = rng.standard_normal(shape), 0.3 * rng.standard_normal(shape)
+        right = 3 * x**2 + 0.0625  # the central difference of a cube with h = 0.25 is exact
+        for claimed in (right + noise, 3 * right, right / 4, -right):
+            claimed = np.asarray(claimed)
+            seen = []
+
+            def gradient(a, claimed=claimed, seen=seen):
+                seen.append(np.array(a))
+                if type(a) is np.ndarray:
+                    a.fill(9.0)  # it is grad's own copy
+                return claimed.copy()
+
+            with check.unchanged(x=x), check.from_scratch():
+                got = gradient_check(lambda a: float(np.sum(np.asarray(a) ** 3)), gradient, x, 0.25)
+            check.same_type(got, 0.0, name="the error")
+            off, sizes = np.abs(claimed - right), np.abs(claimed) + np.abs(right)
+            mistakes = {
+                "divide by the sum of both norms, not by the larger": length(off) / max(length(claimed), length(right)),
+                "divide by the sum of both norms, not by that of one": length(off) / length(right),
+                "divide by the sum of both norms, not by that of the claimed one": length(off) / length(claimed),
+                "the norm is the root of the sum of squares over all elements": off.max()
+                / (np.abs(claimed).max() + np.abs(right).max()),
+                "the norm is that of the squares, not of the absolute values": off.sum() / sizes.sum(),
+                "take the norms before you divide: this is the mean of the errors of the elements": (off / sizes).mean(),
+                "take the norms before you divide: this is the largest error of an element": (off / sizes).max(),
+                "the root of the sum of squares is missing": length(off) ** 2 / (length(claimed) ** 2 + length(right) ** 2),
+            }
+            if len(shape) == 2:
+                a, b, c = (np.linalg.norm(array, 2) for array in (claimed - right, claimed, right))
+                mistakes["the norm is over all elements: for a matrix, ord=2 is another norm"] = float(a / (b + c))
+            expected = length(off) / (length(claimed) + length(right))
+            mistakes = {hint: float(wrong) for hint, wrong in mistakes.items()}
+            check.close(got, expected, rtol=1e-6, atol=1e-8, name="the error", mistakes=mistakes)
+            if not isinstance(got, float):
+                raise check.CheckError("type", f"the error is of type {type(got).__name__}", hint="return a Python float")
+            check.close(seen[0], x, name="what grad is called with", dtype=np.float64)
+
+    # Both norms are zero.
+    for shape in [(3,), (2, 2), (0, 2)]:
+        try:
+            with np.errstate(all="ignore"), check.from_scratch():
+                got = gradient_check(lambda a: 1.5, lambda a: np.zeros(np.shape(a)), np.ones(shape))
+        except ZeroDivisionError:
+            got = math.nan
+        check.same_type(got, 0.0, name="the error of two zero gradients")
+        if not math.isfinite(got):
+            raise check.CheckError(
+                "value", "two zero gradients gave no number", hint="two zero gradients agree: the error is 0"
+            )
+        check.close(got, 0.0, name="the error of two zero gradients")
+
+    # A gradient or a slope that is not finite.
+    x = rng.uniform(0.5, 1.0, (2, 3))
+    for bad in (math.nan, math.inf, -math.inf):
+        partly = 2 * x
+        partly[1, 2] = bad
+        cases = [
+            ("a claimed gradient with one bad element", lambda a: float(np.sum(a**2)), partly),
+            ("a claimed gradient all bad", lambda a: float(np.sum(a**2)), np.full((2, 3), bad)),
+            ("a function that is not finite", lambda a, bad=bad: bad, 2 * x),
+            ("a function that is not finite, and a zero gradient", lambda a, bad=bad: bad, np.zeros((2, 3))),
+            (
+                "a function that is not finite on one side",
+                lambda a, bad=bad: bad if a[0, 1] > x[0, 1] else float(np.sum(a**2)),
+                2 * x,
+            ),
+        ]
+        for name, function, claimed in cases:
+            with np.errstate(all="ignore"), check.from_scratch():
+                got = gradient_check(function, lambda a, claimed=claimed: claimed.copy(), x)
+            check.same_type(got, math.inf, name=f"the error with {name}")
+            if got != math.inf:
+                raise check.CheckError(
+                    "value",
+                    f"the error with {name} is {got}",
+                    hint="a gradient that is not finite must give inf: nan > tolerance is false",
+                )
+
+    # Shapes that NumPy would broadcast, and others.
+    for shape in [(3,), (1, 3), (2, 1), (), (1,), (6,), (3, 2), (1, 2, 3)]:
+        with check.from_scratch():
+            try:
+                check.raises(
+                    ValueError,
+                    gradient_check,
+                    lambda a: float(np.sum(a)),
+                    lambda a, shape=shape: np.ones(shape),
+                    x,
+                    name="gradient_check with a gradient of another shape",
+                )
+            except check.CheckError as error:
+                raise check.CheckError(
+                    error.kind,
+                    str(error),
+                    hint="compare the shape of the claimed gradient with that of x: nothing is broadcast",
+                ) from None
 
 
 # %% [raw]
