@@ -1701,6 +1701,536 @@ def test_layer_with_loss(run_program):
         check.close(grads[name], t[name].grad.numpy(), name=f"its gradient by {name}")
 
 
+# %%
+""" # BEGIN TEST CONFIG
+name: broadcasting
+points: 2
+hidden: true
+failure_message: the gradient of each side has the shape of that side; go over the axes one by one, from the last
+"""  # END TEST CONFIG
+
+
+def test_broadcasting(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38641)
+
+    def sum_back(g, shape):
+        for axis, size in enumerate((1,) * (g.ndim - len(shape)) + shape):
+            if size == 1:
+                g = g.sum(axis=axis, keepdims=True)
+        return np.asarray(g.reshape(shape))
+
+    shapes = [(), (3,), (1, 3), (2, 1), (1, 1), (2, 3), (4, 2, 3), (4, 1, 3)]
+    pairs = [(shape, shape) for shape in shapes] + [(a, b) for a in shapes for b in shapes if a != b]
+    program = "out = ((a + b) * u + (a - b) * v + (a * b) * w + (-a) * b).sum()\nout.backward()"
+    for left, right in pairs:
+        a, b = rng.standard_normal(left), rng.standard_normal(right)
+        u, v, w = rng.standard_normal((3, *np.broadcast_shapes(left, right)))
+        a, b, u, v, w = (np.asarray(array) for array in (a, b, u, v, w))
+        value = np.asarray(((a + b) * u + (a - b) * v + a * b * (w - 1)).sum())
+        expected = {"a": sum_back(u + v + b * (w - 1), left), "b": sum_back(u - v + a * (w - 1), right)}
+        try:
+            with check.from_scratch():
+                got, grads = run_program(program, a=a, b=b, u=u, v=v, w=w)
+            check.close(got, value, atol=1e-8, name="the value of a broadcast sum")
+            for name in "ab":
+                check.close(grads[name], expected[name], atol=1e-8, name="the gradient of a broadcast sum", dtype=np.float64)
+        except Exception as error:
+            is_torch = getattr(error, "kind", "") == "torch"
+            if is_torch or left == right:
+                raise
+            raise check.CheckError(
+                getattr(error, "kind", "error"),
+                str(error),
+                hint="sum over axes that broadcasting added, and over axes of size 1 that it stretched",
+            ) from None
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: shared and reused tensors
+points: 1.5
+hidden: true
+failure_message: draw the graph of a tensor that is used near the end and far from it, and follow the order of the visits
+"""  # END TEST CONFIG
+
+
+def test_shared_and_reused_tensors(run_program):
+    import itertools
+
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38642)
+
+    def compare(program):
+        arrays = {name: rng.uniform(-1, 1, (2, 3)) for name in "ab"}
+        names = {name: torch.tensor(array, requires_grad=True) for name, array in arrays.items()}
+        leaves = dict(names)
+        exec(program, names)  # the same lines, with torch's tensors
+        names["out"].backward()
+        with check.from_scratch():
+            value, grads = run_program(program + "\nout.backward()", **arrays)
+        check.close(value, names["out"].detach().numpy(), name="the value of a program")
+        for name, leaf in leaves.items():
+            grad = np.zeros((2, 3)) if leaf.grad is None else leaf.grad.numpy()
+            check.close(grads[name], grad, rtol=1e-6, atol=1e-9, name="the gradient of a program")
+
+    for program in ("out = (a * b).tanh().sum()", "out = (a.tanh() - b).exp().sum()"):
+        compare(program)
+    for program in ("out = (a * a).sum()", "out = (a + a).sum()", "out = (a - a + b).sum()", "out = (a * a * a - a).sum()"):
+        try:
+            compare(program)
+        except check.CheckError as error:
+            raise check.CheckError(error.kind, str(error), hint="a tensor that is used twice receives both gradients") from None
+    long_arm = "\nfor _ in range(5):\n    d = (d * b).tanh()\n"
+    programs = [
+        "c = a * b\nd = c" + long_arm + "out = (c * d).sum()",
+        "c = a * b\nd = c" + long_arm + "out = (d * c).sum()",
+        "c = a * b\nd = c" + long_arm + "out = (c + d + c).sum()",
+        "c = a.tanh()\nout = (c * (c * (c * b + a) + c) + c).sum()",
+        "c = a\nfor _ in range(6):\n    c = (c * c + c).tanh() + a",
+        "c = a + b\nd = c.exp()\ne = d * c\nf = e + d\nout = (f * e - c).sum()",
+    ]
+    # Any node may take any two earlier ones; the last ones are all used, early ones many times.
+    for _ in range(8):
+        lines = ["n = [a, b, a * b]"]
+        for k in range(3, 15):
+            i, j = (int(i) for i in rng.integers(k, size=2))
+            operation = ["n[{}] * n[{}]", "n[{}] + n[{}]", "n[{}] - n[{}]"][int(rng.integers(3))]
+            lines.append(f"n.append(({operation.format(i, j)}).tanh())")
+        order = [int(i) for i in rng.permutation(15)]
+        lines.append("out = (" + " + ".join(f"n[{i}] * n[{j}]" for i, j in itertools.pairwise(order)) + ").sum()")
+        programs.append("\n".join(lines))
+    for program in programs:
+        try:
+            compare(program if "out = " in program else program + "\nout = c.sum()")
+        except check.CheckError as error:
+            if error.kind == "torch":
+                raise
+            raise check.CheckError(
+                error.kind,
+                str(error),
+                hint="a tensor may pass its gradient on only when all of its uses have delivered theirs",
+            ) from None
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: several backward calls
+points: 1.25
+hidden: true
+failure_message: each call adds its own gradients to .grad, in the leaves and in the tensors between, and no call sees another's
+"""  # END TEST CONFIG
+
+
+def test_several_backward_calls(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38643)
+    a, b = rng.uniform(0.5, 1.5, (2, 3)), rng.uniform(0.5, 1.5, 3)
+    m, total = a * b, float((a * b).sum())
+    # p = sum(m m + a) and q = sum(m a), with m = a b between; then r = sum(m), of which r r is made.
+    start = "m = a * b\nt = m * m\np = (t + a).sum()\nq = (m * a).sum()\nr = m.sum()\ns = r * r\n"
+    by_m = {"p": 2 * m, "q": a, "r": np.ones((2, 3)), "s": np.full((2, 3), 2 * total)}
+    by_a = {name: by_m[name] * b for name in by_m}
+    by_a["p"], by_a["q"] = by_a["p"] + 1, by_a["q"] + m
+
+    def both(calls):
+        """What a and m must have received, after these calls of backward."""
+        return sum(by_a[name] for name in calls), sum(by_m[name] for name in calls)
+
+    def compare(calls):
+        lines = start + "".join(f"{name}.backward()\n" for name in calls)
+        with check.from_scratch():
+            _, grads = run_program(lines, a=a, b=b)
+            between, _ = run_program(lines + "out = Tensor(m.grad)", a=a, b=b)
+        expected_a, expected_m = both(calls)
+        last_a, last_m = both(calls[-1:])
+        several = {} if len(calls) == 1 else {"a second backward adds to .grad": last_a}
+        check.close(grads["a"], expected_a, name="the gradient of a leaf", mistakes=several)
+        expected_b = (expected_m * a).sum(axis=0)
+        several = {} if len(calls) == 1 else {"a second backward adds to .grad": (last_m * a).sum(axis=0)}
+        check.close(grads["b"], expected_b, name="the gradient of a leaf", mistakes=several)
+        several = {} if len(calls) == 1 else {"a second backward adds to .grad, in the tensors between too": last_m}
+        check.close(between, expected_m, name="the gradient of a tensor between", mistakes=several)
+
+    for calls in ("p", "q", "r", "s"):
+        compare(calls)
+    for calls in ("pp", "qq", "ss", "pq", "qp", "rs", "sr", "ppp", "pqsp"):
+        try:
+            compare(calls)
+        except check.CheckError as error:
+            if error.hint:
+                raise
+            raise check.CheckError(
+                error.kind,
+                str(error),
+                hint="the gradient of an earlier call flowed down once more: keep this call's gradients apart from .grad",
+            ) from None
+    for calls, name, expected in [
+        ("p", "p", 1.0),
+        ("pp", "p", 2.0),
+        ("rs", "r", 1 + 2 * total),
+        ("ss", "r", 4 * total),
+        ("pq", "q", 1.0),
+        ("pq", "s", 0.0),
+        ("", "p", 0.0),
+    ]:
+        lines = start + "".join(f"{call}.backward()\n" for call in calls) + f"out = Tensor({name}.grad)"
+        with check.from_scratch():
+            got, _ = run_program(lines, a=a, b=b)
+        check.close(got, np.array(expected), name="the gradient of a result, which each of its own calls raises by 1")
+    with check.from_scratch():
+        _, grads = run_program("a.backward()\na.backward()", a=np.array([3.0]), b=b)
+    check.close(grads["a"], np.array([2.0]), name="the gradient of a leaf by itself, after two calls")
+    check.close(grads["b"], np.zeros(3), name="the gradient of a tensor that was not used")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: numbers and arrays as constants
+points: 1
+hidden: true
+failure_message: try each operator with a number and with an array, on the left and on the right
+"""  # END TEST CONFIG
+
+
+def test_numbers_and_arrays_as_constants(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38644)
+    a, w, k = rng.standard_normal((3, 2, 3))
+    number = float(rng.uniform(1.5, 3.0))
+    row, column, matrix = rng.standard_normal(3), rng.standard_normal((2, 1)), rng.standard_normal((3, 2))
+    ones = np.ones((2, 3))
+    for constant, value in [
+        ("2", 2),
+        ("np.float64(number.data)", number),
+        ("float(number.data)", number),
+        ("np.int64(3)", 3),
+        ("k.data", k),
+        ("row.data", row),
+        ("column.data", column),
+        ("np.arange(3)", np.arange(3)),
+        ("np.array(2.0)", 2.0),
+    ]:
+        for expression, expected, slope in [
+            (f"a + {constant}", a + value, ones),
+            (f"{constant} + a", a + value, ones),
+            (f"a * {constant}", a * value, ones * value),
+            (f"{constant} * a", a * value, ones * value),
+            (f"a - {constant}", a - value, ones),
+            (f"{constant} - a", value - a, -ones),
+        ]:
+            with check.from_scratch():
+                is_tensor, _ = run_program(
+                    f"r = {expression}\nout = Tensor(float(isinstance(r, Tensor)))",
+                    a=a,
+                    k=k,
+                    row=row,
+                    column=column,
+                    number=number,
+                )
+                if is_tensor.shape == () and is_tensor.item() != 1:
+                    raise check.CheckError(
+                        "type", "the result is no Tensor", hint="the result of array + tensor must be one Tensor"
+                    )
+                got, _ = run_program(f"out = {expression}", a=a, k=k, row=row, column=column, number=number)
+                _, grads = run_program(
+                    f"out = (({expression}) * w).sum()\nout.backward()", a=a, w=w, k=k, row=row, column=column, number=number
+                )
+            reversed_sign = {}
+            if expression.endswith("- a"):
+                reversed_sign = {"number - tensor is not tensor - number": -expected}
+            check.close(got, expected, name="a tensor with a constant", mistakes=reversed_sign)
+            if expression.endswith("- a"):
+                reversed_sign = {"number - tensor has the derivative -1 by the tensor": slope * -w}
+            check.close(grads["a"], slope * w, name="the gradient of a tensor with a constant", mistakes=reversed_sign)
+    for expression, expected, slope in [
+        ("a @ m.data", a @ matrix, lambda d: d @ matrix.T),
+        ("m.data @ a", matrix @ a, lambda d: matrix.T @ d),
+        ("a @ np.eye(3, dtype=int)", a, lambda d: d),
+    ]:
+        d = rng.standard_normal(expected.shape)
+        with check.from_scratch():
+            got, _ = run_program(f"out = {expression}", a=a, m=matrix)
+            _, grads = run_program(f"out = (({expression}) * d).sum()\nout.backward()", a=a, m=matrix, d=d)
+        check.close(got, expected, name="a product of a tensor and an array")
+        check.close(grads["a"], slope(d), name="the gradient of a product of a tensor and an array")
+    # A constant that is larger than the tensor: the tensor was copied.
+    for expression, slope in [("small + k.data", w), ("k.data - small", -w), ("k.data * small", k * w), ("small - k.data", w)]:
+        with check.from_scratch():
+            _, grads = run_program(f"out = (({expression}) * w).sum()\nout.backward()", small=row, k=k, w=w)
+        check.close(grads["small"], slope.sum(axis=0), name="the gradient of a row beside a larger array")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: sum and reshape
+points: 1.25
+hidden: true
+failure_message: try every axis, negative ones and several at once, with and without keepdims, on an array with three axes
+"""  # END TEST CONFIG
+
+
+def test_sum_and_reshape(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38645)
+    for shape in [(2, 3, 4), (3, 3), (2, 2, 2), (5,)]:
+        x = rng.standard_normal(shape)
+        last = x.ndim - 1
+        axes = [None, 0, -1, last, (0,), tuple(range(x.ndim)), -x.ndim]
+        if x.ndim > 1:
+            axes += [1, (-1, 0), (0, 1), (-2,)]
+        for axis in axes:
+            for keepdims in (False, True):
+                w = np.asarray(rng.standard_normal(np.sum(x, axis=axis, keepdims=keepdims).shape))
+                call = f"x.sum(axis={axis}, keepdims={keepdims})"
+                if axis is not None and rng.random() < 0.3:
+                    call = f"x.sum({axis}, {keepdims})"
+                kept = tuple(range(x.ndim)) if axis is None else axis
+                wide = w.reshape(np.sum(x, axis=kept, keepdims=True).shape)
+                with check.from_scratch():
+                    got, _ = run_program(f"out = {call}", x=x)
+                check.close(got, np.asarray(np.sum(x, axis=axis, keepdims=keepdims)), name="the sum over some axes")
+                try:
+                    with check.from_scratch():
+                        _, grads = run_program(f"out = ({call} * w).sum()\nout.backward()", x=x, w=w)
+                    check.close(grads["x"], np.broadcast_to(wide, shape).copy(), name="the gradient of the sum over some axes")
+                except Exception as error:
+                    if axis is None or getattr(error, "kind", "") == "torch":
+                        raise
+                    raise check.CheckError(
+                        getattr(error, "kind", "error"),
+                        str(error),
+                        hint="the gradient of a sum must get the summed axis back before it is copied along it",
+                    ) from None
+    x = rng.standard_normal((2, 3, 2))
+    for sizes in [(12,), (-1,), (3, 4), (3, -1), (-1, 2, 3), (2, 1, 6), (1, -1, 1, 2), (2, 3, 2)]:
+        w = rng.standard_normal(x.reshape(sizes).shape)
+        call = f"x.reshape({', '.join(map(str, sizes))})"
+        with check.from_scratch():
+            got, _ = run_program(f"out = {call}", x=x)
+            _, grads = run_program(f"out = ({call} * w).sum()\nout.backward()", x=x, w=w)
+        check.close(got, x.reshape(sizes), name="a reshaped tensor")
+        check.close(
+            grads["x"],
+            w.reshape(x.shape),
+            name="the gradient of a reshaped tensor",
+            mistakes={"the gradient of a reshape goes back to the parent's shape": w},
+        )
+    with check.from_scratch():
+        got, grads = run_program("out = x.sum(axis=1).reshape(2, -1, 1).sum(axis=(0, -1)).sum()\nout.backward()", x=x)
+    check.close(got, np.array(x.sum()), name="sums of reshaped sums")
+    check.close(grads["x"], np.ones((2, 3, 2)), name="the gradient of sums of reshaped sums")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: exp, tanh and relu
+points: 0.75
+hidden: true
+failure_message: write each derivative as a function of the result, and mind what comes from above
+"""  # END TEST CONFIG
+
+
+def test_exp_tanh_and_relu(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38646)
+    for shape in [(4,), (2, 3), (2, 2, 2), ()]:
+        x, w = np.asarray(rng.uniform(-2, 2, shape)), np.asarray(rng.uniform(0.5, 2.0, shape))
+        if shape:
+            x.ravel()[0], x.ravel()[-1] = 0.0, -0.0
+        y, on = np.tanh(x), 1.0 * (x > 0)
+        for call, value, slope in [
+            ("relu", x * on, on),
+            ("exp", np.exp(x), np.exp(x)),
+            ("tanh", y, 1 - y**2),
+            ("tanh().exp", np.exp(y), np.exp(y) * (1 - y**2)),
+            ("relu().exp().tanh", np.tanh(np.exp(x * on)), on * np.exp(x * on) / np.cosh(np.exp(x * on)) ** 2),
+        ]:
+            with check.from_scratch():
+                got, _ = run_program(f"out = x.{call}()", x=x)
+                _, grads = run_program(f"out = (x.{call}() * w).sum()\nout.backward()", x=x, w=w)
+            check.close(got, np.asarray(value), name=f"the value of {call}", atol=1e-12)
+            grad = grads["x"]
+            check.shape(grad, shape, name=f"the gradient of {call}")
+            if "relu" in call and grad[x == 0].any():
+                raise check.CheckError("value", "the slope of relu at 0 is not 0", hint="the derivative of ReLU at 0 is 0")
+            check.close(
+                grad,
+                np.asarray(w * slope),
+                name=f"the gradient of {call}",
+                mistakes={"this is the derivative alone: multiply it by what comes from above": np.asarray(1.0 * slope)},
+            )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: matrix products
+points: 0.5
+hidden: true
+failure_message: write the shape of each factor beside it; only two-dimensional sides are allowed
+"""  # END TEST CONFIG
+
+
+def test_matrix_products(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38647)
+    for shapes in [((3, 3), (3, 3), (3, 3)), ((2, 3), (3, 4), (4, 5)), ((1, 2), (2, 1), (1, 1)), ((4, 1), (1, 3), (3, 2))]:
+        a, b, c = (rng.standard_normal(shape) for shape in shapes)
+        w = rng.standard_normal((shapes[0][0], shapes[2][1]))
+        with check.from_scratch():
+            got, _ = run_program("out = a @ b @ c", a=a, b=b, c=c)
+            _, grads = run_program("out = ((a @ b @ c) * w).sum()\nout.backward()", a=a, b=b, c=c, w=w)
+        check.close(got, np.einsum("ij,jk,kl->il", a, b, c), name="the product of three matrices")
+        expected = {"a": w @ (b @ c).T, "b": a.T @ w @ c.T, "c": (a @ b).T @ w}
+        is_square = shapes[0] == shapes[1] == shapes[2]
+        by_mistake = {"a": w @ (b @ c), "b": a @ w @ c, "c": (a @ b) @ w} if is_square else expected
+        for name, wanted in expected.items():
+            mistakes = {"the other factor must be transposed": by_mistake[name]}
+            check.close(grads[name], wanted, name="the gradient of a product of matrices", mistakes=mistakes)
+    square = rng.standard_normal((3, 3))
+    with check.from_scratch():
+        _, grads = run_program("out = (a @ a).sum()\nout.backward()", a=square)
+    expected = np.ones((3, 3)) @ square.T + square.T @ np.ones((3, 3))
+    check.close(grads["a"], expected, name="the gradient of a matrix times itself")
+    with check.from_scratch():
+        for left, right in [
+            ((3,), (3, 2)),
+            ((2, 3), (3,)),
+            ((3,), (3,)),
+            ((2, 2, 3), (3, 2)),
+            ((2, 3), (2, 3, 2)),
+            ((2, 1, 1), (2, 1, 1)),
+        ]:
+            a, b = rng.standard_normal(left), rng.standard_normal(right)
+            for program in ("out = a @ b", "out = a @ b.data", "out = a.data @ b"):
+                name = f"@ of sides with {len(left)} and {len(right)} dimensions"
+                check.raises(ValueError, run_program, program, a=a, b=b, name=name)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: large graphs
+points: 0.5
+hidden: true
+failure_message: no recursion, and no visit twice
+"""  # END TEST CONFIG
+
+
+def test_large_graphs(run_program):
+    import time
+
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38648)
+    a, b = rng.standard_normal(3), rng.standard_normal(3)
+    deep = "y = a\nfor _ in range(5000):\n    y = y + b\n    y = -y\nout = y.sum()\nout.backward()"
+    try:
+        with check.from_scratch():
+            value, grads = run_program(deep, a=a, b=b)
+    except RecursionError as error:
+        raise check.CheckError(
+            "error", str(error), hint="Python recurses to about 1000: walk the graph with a list as a stack"
+        ) from None
+    check.close(value, np.array(a.sum()), rtol=1e-6, atol=1e-6, name="the value of a deep graph")
+    check.close(grads["a"], np.ones(3), name="the gradient of a deep graph")
+    check.close(grads["b"], np.zeros(3), name="the gradient of a deep graph by what is used at each depth")
+
+    def doublings(count):
+        with check.from_scratch():
+            return run_program(f"y = a\nfor _ in range({count}):\n    y = y + y\nout = y.sum()\nout.backward()", a=a)
+
+    # 18 doublings have 19 tensors and a quarter of a million paths: a millisecond if each tensor is visited once, some tenths
+    # of a second and more if each path is followed. The best of five tries tells the two apart even on a machine that does other things.
+    fastest = 1.0
+    for _ in range(5):
+        if fastest > 0.12:
+            start = time.perf_counter()
+            doublings(18)
+            fastest = min(fastest, time.perf_counter() - start)
+    if fastest > 0.12:
+        raise check.CheckError("value", "18 doublings took long", hint="visit each tensor once, however many paths lead to it")
+    value, grads = doublings(50)
+    check.close(value, np.array(2.0**50 * a.sum()), name="the value of 50 doublings")
+    check.close(grads["a"], np.full(3, 2.0**50), name="the gradient of 50 doublings")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: what backward leaves alone
+points: 0.25
+hidden: true
+failure_message: backward starts from one element and changes .grad alone, and each tensor has arrays of its own
+"""  # END TEST CONFIG
+
+
+def test_what_backward_leaves_alone(run_program):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38649)
+    x, y = rng.uniform(-1, 1, (2, 2, 3))
+    refused = "try:\n    {}.backward()\nexcept ValueError:\n    pass\n"
+    with check.from_scratch():
+        for program in ("a.backward()", "(a * a).backward()", "a.sum(axis=0, keepdims=True).backward()"):
+            for shape in [(2,), (2, 3), (0,), (1, 2)]:
+                if shape[0] == 1 or "sum" not in program:
+                    check.raises(ValueError, run_program, program, a=np.ones(shape), name="backward of several elements")
+        _, grads = run_program("m = a * a\n" + refused.format("m") + "m.sum().backward()", a=x)
+        check.close(grads["a"], 2 * x, name="the gradient after a refused backward")
+        for shape in [(), (1,), (1, 1), (1, 1, 1)]:
+            _, grads = run_program("(a * a).backward()", a=np.full(shape, 3.0))
+            check.close(grads["a"], np.full(shape, 6.0), name="the gradient of one element")
+
+        lines = "m = a * b\ne = m.exp()\nt = m.tanh()\nr = m.relu()\nv = m.reshape(-1)\nn = -a\nd = a - b\n"
+        lines += "z = (e + t + r + n + d).sum() + v.sum()\nz.backward()\nz.backward()\n"
+        for name, expected in [("a", x), ("b", y), ("m", x * y), ("n", -x), ("d", x - y), ("v", (x * y).ravel())]:
+            got, _ = run_program(lines + f"out = {name}", a=x, b=y)
+            check.close(got, expected, name="the data of a tensor after two calls of backward", dtype=np.float64)
+        shared = "out = Tensor(float(any(np.shares_memory(g[i], g[j]) for i in range(len(g)) for j in range(i))))"
+        for start in (
+            "m = a + b\ns = m.sum()\ng = [t.grad for t in (a, b, m, s)]\n",
+            "m = a + b\ns = m.sum()\ns.backward()\ng = [t.grad for t in (a, b, m, s)]\n",
+            "m = a.reshape(-1)\ns = m.sum()\ns.backward()\ng = [t.grad for t in (a, m, s)]\n",
+            "m = a - b\nn = -m\ns = n.sum(axis=0)\nr = s.sum()\nr.backward()\nr.backward()\ng = [t.grad for t in (a, b, m, n, s, r)]\n",
+        ):
+            got, _ = run_program(start + shared, a=x, b=y)
+            check.close(got, np.array(0.0), name="1 where two tensors share an array as .grad, which")
+
+        got, _ = run_program("k = np.ones(3)\nt = Tensor(k)\nk[0] = 5.0\nout = t")
+        check.close(got, np.ones(3), name="the data of a tensor whose array was changed later")
+        for data, expected in [("[1, 2]", [1.0, 2.0]), ("3", 3.0), ("[[1, 2], [3, 4]]", [[1.0, 2.0], [3.0, 4.0]])]:
+            got, _ = run_program(f"out = Tensor({data})")
+            check.close(got, np.array(expected), name="the data of a tensor of whole numbers", dtype=np.float64)
+        got, grads = run_program("out = a", a=np.arange(3))
+        check.close(got, np.arange(3.0), name="the data of a tensor of whole numbers", dtype=np.float64)
+        check.close(grads["a"], np.zeros(3), name="the gradient before any backward", dtype=np.float64)
+
+
 # %% [raw]
 # # END TESTS
 
@@ -1911,6 +2441,344 @@ def test_adam(run_steps):
         check.close(path[i], expected, name=f"w after step {i}", mistakes=mistakes if i == 1 else None)
 
 
+# %%
+""" # BEGIN TEST CONFIG
+name: a hundred steps
+points: 2.5
+hidden: true
+failure_message: write a loop of three steps on paper, with large eps, and compare every number
+"""  # END TEST CONFIG
+
+
+def test_a_hundred_steps(run_steps):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38651)
+
+    def path_by_torch(make, start, gradients):
+        w = torch.tensor(start, requires_grad=True)
+        optimizer, path = make([w]), [start]
+        for g in gradients:
+            w.grad = torch.tensor(g)
+            optimizer.step()
+            path.append(w.detach().numpy().copy())
+        return np.stack(path)
+
+    def path_by(change, start, gradients):
+        """The path of a rule that maps (t, g, m, s) to the new averages and the change of the weights."""
+        path, m, s = [start], np.zeros_like(start), np.zeros_like(start)
+        with np.errstate(all="ignore"):
+            for t, g in enumerate(gradients, 1):
+                m, s, difference = change(t, g, m, s)
+                path.append(path[-1] - difference)
+        return np.stack(path)
+
+    def adam(lr, beta1, beta2, eps, power=2, late=0, fix_m=True, fix_s=True, eps_where="outside", look_ahead=False):
+        def change(t, g, m, s):
+            m, s = beta1 * m + (1 - beta1) * g, beta2 * s + (1 - beta2) * np.abs(g) ** power
+            t = t + late
+            mean = m / (1 - beta1**t) if fix_m else m
+            if look_ahead:
+                mean = beta1 * mean + (1 - beta1) * g
+            missing = 1 - beta2**t if fix_s else 1.0
+            if eps_where == "inside":
+                return m, s, lr * mean / np.sqrt(s / missing + eps)
+            if eps_where == "before":
+                return m, s, lr * mean / ((np.sqrt(s) + eps) / np.sqrt(missing))
+            return m, s, lr * mean / (np.sqrt(s / missing) + eps)
+
+        return change
+
+    def rmsprop(lr, alpha, eps, is_corrected=False, is_inside=False, is_new=False):
+        def change(t, g, m, s):
+            old = s
+            s = alpha * s + (1 - alpha) * g * g
+            used = old if is_new else s / (1 - alpha**t) if is_corrected else s
+            return m, s, lr * g / (np.sqrt(used + eps) if is_inside else np.sqrt(used) + eps)
+
+        return change
+
+    for shape in [(3,), (2, 3), (1,), (2, 1, 2)]:
+        start = rng.standard_normal(shape)
+        gradients = list(rng.standard_normal((100, *shape)) + rng.uniform(-1, 1, shape))
+        lr, beta, beta2 = rng.uniform(0.01, 0.1), rng.uniform(0.5, 0.8), rng.uniform(0.85, 0.99)
+        lr, beta, beta2, eps = float(lr), float(beta), float(beta2), float(rng.uniform(0.05, 0.3))
+        cases = [
+            (
+                "momentum",
+                {"beta": beta},
+                lambda p, lr=lr, beta=beta: torch.optim.SGD(p, lr=lr, momentum=beta),
+                {
+                    "g has the factor 1, not 1 - beta": lambda t, g, m, s, lr=lr, beta=beta: (
+                        beta * m + (1 - beta) * g,
+                        s,
+                        lr * (beta * m + (1 - beta) * g),
+                    ),
+                    "the step is lr v, without looking ahead": lambda t, g, m, s, lr=lr, beta=beta: (
+                        beta * m + g,
+                        s,
+                        lr * (g + beta * (beta * m + g)),
+                    ),
+                    "the new v moves the weights, not the old one": lambda t, g, m, s, lr=lr, beta=beta: (
+                        beta * m + g,
+                        s,
+                        lr * m,
+                    ),
+                    "the memory is lost from step to step: keep it in state": lambda t, g, m, s, lr=lr: (m, s, lr * g),
+                },
+            ),
+            (
+                "rmsprop",
+                {"alpha": beta2, "eps": eps},
+                lambda p, lr=lr, beta2=beta2, eps=eps: torch.optim.RMSprop(p, lr=lr, alpha=beta2, eps=eps),
+                {
+                    "alpha is the share of the old average": rmsprop(lr, 1 - beta2, eps),
+                    "RMSprop's average is not corrected": rmsprop(lr, beta2, eps, is_corrected=True),
+                    "eps is added after the root": rmsprop(lr, beta2, eps, is_inside=True),
+                    "divide by the average that holds the new square too": rmsprop(lr, beta2, eps, is_new=True),
+                },
+            ),
+            (
+                "adam",
+                {"beta1": beta, "beta2": beta2, "eps": eps},
+                lambda p, lr=lr, beta=beta, beta2=beta2, eps=eps: torch.optim.Adam(p, lr=lr, betas=(beta, beta2), eps=eps),
+                {
+                    "t is 1 at the first step": adam(lr, beta, beta2, eps, late=-1),
+                    "t is 1 at the first step, not 2": adam(lr, beta, beta2, eps, late=1),
+                    "both averages are corrected": adam(lr, beta, beta2, eps, fix_s=False),
+                    "both averages are corrected: the one of the gradient too": adam(lr, beta, beta2, eps, fix_m=False),
+                    "both averages are corrected: here none was": adam(lr, beta, beta2, eps, fix_m=False, fix_s=False),
+                    "eps is added after the root": adam(lr, beta, beta2, eps, eps_where="inside"),
+                    "eps is added after s has been corrected": adam(lr, beta, beta2, eps, eps_where="before"),
+                    "beta1 belongs to the gradient, beta2 to its square": adam(lr, beta2, beta, eps),
+                    "s is the average of the squares of the gradient": adam(lr, beta, beta2, eps, power=1),
+                    "the step is along the average, without looking ahead": adam(lr, beta, beta2, eps, look_ahead=True),
+                },
+            ),
+        ]
+        for rule, settings, make, mistakes in cases:
+            expected = path_by_torch(make, start, gradients)
+            with check.from_scratch():
+                paths = run_steps(rule, [start], [[g] for g in gradients], lr, **settings)
+            check.same_type(paths, [], name="the paths")
+            check.same_type(paths[0], [], name="the path of the parameter")
+            for w in paths[0]:
+                check.shape(w, shape, name=f"w of {rule}")
+            got = np.stack(paths[0])
+            if rule == "adam" and not np.isfinite(got[1]).all():
+                raise check.CheckError("finite", "the first step is not finite", hint="t is 1 at the first step")
+            mistakes = {hint: path_by(change, start, gradients) for hint, change in mistakes.items()}
+            check.close(got, expected, rtol=1e-6, atol=1e-8, name=f"a hundred steps of {rule}", mistakes=mistakes)
+    # The settings that stand in the signatures.
+    start, gradients = rng.standard_normal(3), list(rng.standard_normal((20, 3)))
+    gradients[0][1] = 0.0
+    for rule, make in [
+        ("momentum", lambda p: torch.optim.SGD(p, lr=0.02, momentum=0.9)),
+        ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.02)),
+        ("adam", lambda p: torch.optim.Adam(p, lr=0.02)),
+    ]:
+        expected = path_by_torch(make, start, gradients)
+        with check.from_scratch():
+            (path,) = run_steps(rule, [start], [[g] for g in gradients], 0.02)
+        for got, wanted in zip(path, expected, strict=True):
+            check.close(got, wanted, rtol=1e-6, atol=1e-8, name=f"{rule} with the settings of its signature")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: parameters of different shapes
+points: 1
+hidden: true
+failure_message: several parameters take their steps by turns, and none may see the memory of another
+"""  # END TEST CONFIG
+
+
+def test_parameters_of_different_shapes(run_steps):
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38652)
+    optimizers = {
+        "momentum": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
+        "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.05),
+        "adam": lambda p: torch.optim.Adam(p, lr=0.05),
+    }
+    for rule, make in optimizers.items():
+        for shapes in [[(2, 3), (2, 3)], [(3,), (2, 3), (4, 1)], [(1, 3), (2, 3), (3,)]]:
+            weights = [rng.standard_normal(shape) for shape in shapes]
+            gradients = [[rng.standard_normal(shape) for shape in shapes] for _ in range(6)]
+            expected = []
+            for k, start in enumerate(weights):
+                w = torch.tensor(start, requires_grad=True)
+                optimizer = make([w])
+                for now in gradients:
+                    w.grad = torch.tensor(now[k])
+                    optimizer.step()
+                expected.append(w.detach().numpy())
+            with check.from_scratch():
+                (alone,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
+            try:
+                with check.from_scratch():
+                    together = run_steps(rule, weights, gradients, 0.05)
+                    (again,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
+            except check.CheckError:
+                raise
+            except Exception as error:
+                raise check.CheckError(
+                    "error", str(error), hint="the memory belongs to the state that is passed, not to the function"
+                ) from None
+            for path in (together[0], again):
+                try:
+                    check.close(path[-1], alone[-1], name=f"a parameter of {rule} beside others")
+                except check.CheckError as error:
+                    raise check.CheckError(
+                        error.kind, str(error), hint="the memory belongs to the state that is passed, not to the function"
+                    ) from None
+            for path, wanted in zip(together, expected, strict=True):
+                check.close(path[-1], wanted, rtol=1e-6, atol=1e-8, name=f"a parameter of {rule} after six steps")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: gradient memory used again
+points: 0.75
+hidden: true
+failure_message: after your function has returned, the caller overwrites g; what does state hold then?
+"""  # END TEST CONFIG
+
+
+def test_gradient_memory_used_again(run_steps):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38653)
+    w, g = rng.standard_normal((2, 3)), rng.standard_normal((4, 2, 3))
+    for rule, settings in [("momentum", {"beta": 0.5}), ("rmsprop", {"alpha": 0.5}), ("adam", {"beta1": 0.5, "beta2": 0.5})]:
+        with check.unchanged(w=w, g=g), check.from_scratch():
+            (path,) = run_steps(rule, [w], [[now] for now in g], 0.1, **settings)
+        for now in path:
+            check.shape(now, (2, 3), name=f"w of {rule}")
+        path = np.stack(path)
+        if np.isfinite(path[1]).all() and not np.isfinite(path).all():
+            raise check.CheckError("finite", f"{rule} met NaN later", hint="state holds the caller's array: keep a copy")
+        m, s, expected = np.zeros((2, 3)), np.zeros((2, 3)), [w]
+        for t, now in enumerate(g, 1):
+            share = 1.0 if rule == "momentum" else 0.5
+            m, s = 0.5 * m + share * now, 0.5 * s + 0.5 * now * now
+            if rule == "momentum":
+                difference = m
+            elif rule == "rmsprop":
+                difference = now / (np.sqrt(s) + 1e-8)
+            else:
+                difference = m / (1 - 0.5**t) / (np.sqrt(s / (1 - 0.5**t)) + 1e-8)
+            expected.append(expected[-1] - 0.1 * difference)
+        check.close(path, np.stack(expected), rtol=1e-6, atol=1e-8, name=f"four steps of {rule}")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: dtype and unchanged inputs
+points: 1
+hidden: true
+failure_message: float32 weights stay float32 over all steps, and neither w nor g is written to
+"""  # END TEST CONFIG
+
+
+def test_dtype_and_arguments_of_steps(run_steps, momentum, rmsprop, adam):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38654)
+    rules = [
+        ("momentum", momentum, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9)),
+        ("rmsprop", rmsprop, lambda p: torch.optim.RMSprop(p, lr=0.05)),
+        ("adam", adam, lambda p: torch.optim.Adam(p, lr=0.05)),
+    ]
+    for rule, function, make in rules:
+        for dtype, rtol in [(np.float32, 1e-4), (np.float64, 1e-6)]:
+            w = rng.uniform(1, 2, (3, 2)).astype(dtype)
+            gradients = rng.standard_normal((5, 3, 2)).astype(dtype)
+            z = torch.tensor(w.astype(np.float64), requires_grad=True)
+            optimizer, expected = make([z]), []
+            for g in gradients:
+                z.grad = torch.tensor(g.astype(np.float64))
+                optimizer.step()
+                expected.append(z.detach().numpy().copy())
+            with check.from_scratch():
+                (path,) = run_steps(rule, [w], [[g] for g in gradients], 0.05)
+            for got, wanted in zip(path[1:], expected, strict=True):
+                check.close(got, wanted, rtol=rtol, atol=1e-5, name=f"w of {rule}")
+                if got.dtype != dtype:
+                    raise check.CheckError("dtype", f"w of {rule} is {got.dtype}", hint="the result has the dtype of w")
+            g = gradients[0]
+            with check.unchanged(w=w, g=g), check.from_scratch():
+                got = function(w, g, {}, 0.05)
+            check.close(got, expected[0], rtol=rtol, atol=1e-5, name=f"one step of {rule}", dtype=dtype)
+            if np.shares_memory(got, w) or np.shares_memory(got, g):
+                raise check.CheckError("changed", f"{rule} returned memory of its arguments", hint="the result is a new array")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: refused shapes
+points: 0.75
+hidden: true
+failure_message: compare the shapes before anything is computed or written to state
+"""  # END TEST CONFIG
+
+
+def test_refused_shapes(momentum, rmsprop, adam):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38655)
+
+    def after(rule, w, gradients):
+        m, s = 0.0, 0.0
+        for t, g in enumerate(gradients, 1):
+            m, s = 0.5 * m + (1.0 if rule == "momentum" else 0.5) * g, 0.5 * s + 0.5 * g * g
+            change = {
+                "momentum": m,
+                "rmsprop": g / (np.sqrt(s) + 1e-8),
+                "adam": m / (1 - 0.5**t) / (np.sqrt(s / (1 - 0.5**t)) + 1e-8),
+            }[rule]
+        return w - 0.1 * change
+
+    for rule, function, settings in [
+        ("momentum", momentum, {"beta": 0.5}),
+        ("rmsprop", rmsprop, {"alpha": 0.5}),
+        ("adam", adam, {"beta1": 0.5, "beta2": 0.5}),
+    ]:
+        w, first, second = rng.standard_normal((3, 2, 3))
+        pairs = [((2, 3), shape) for shape in [(3,), (1, 3), (2, 1), (1, 1), (1,), (6,), (3, 2), (1, 2, 3)]]
+        for left, right in [*pairs, ((3,), (2, 3)), ((1,), (4,)), ((1, 3), (3,))]:
+            bad_w, bad_g = rng.standard_normal(left), rng.standard_normal(right)
+            fresh, used = {}, {}
+            with check.from_scratch():
+                check.raises(ValueError, function, bad_w, bad_g, fresh, 0.1, name=f"{rule} with two shapes", **settings)
+                after_none = function(w, first, fresh, 0.1, **settings)
+                function(w, first, used, 0.1, **settings)
+                has_memory = len(used) > 0  # a grader in two processes sends the dictionary one way only
+                check.raises(ValueError, function, bad_w, bad_g, used, 0.1, name=f"{rule} with two shapes", **settings)
+                after_one = function(w, second, used, 0.1, **settings)
+            gradients = [first, second] if has_memory else [second]
+            for got, expected in [(after_none, after(rule, w, [first])), (after_one, after(rule, w, gradients))]:
+                try:
+                    check.close(got, expected, rtol=1e-6, atol=1e-8, name=f"a step of {rule} after a refused one")
+                except check.CheckError as error:
+                    raise check.CheckError(
+                        error.kind, str(error), hint="compare the shapes before you write anything into state"
+                    ) from None
+
+
 # %% [raw]
 # # END TESTS
 
@@ -2045,6 +2913,202 @@ def test_size_of_weights(xavier_uniform, he_normal):
             "this is 2 / fan_out": 0.004**0.5,
         },
     )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: distribution
+points: 1.5
+hidden: true
+failure_message: draw 100,000 weights, plot their histogram, and compare the two fans' places in the equation
+"""  # END TEST CONFIG
+
+
+def test_distribution(xavier_uniform, he_normal):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38661)
+    # For n = 100,000 independent draws. The standard deviation of their standard deviation is 0.22 % of it (normal) or less,
+    # so 2 % is 9 of them. Largest distance of two distribution functions: over 0.0115 with probability below
+    # 2 exp(-2 n 0.0115^2) = 7e-12 (Dvoretzky, Kiefer and Wolfowitz 1956; Massart 1990).
+    for fan_in, fan_out in [(100, 1000), (1000, 100), (250, 400)]:
+        n, bound = fan_in * fan_out, (6 / (fan_in + fan_out)) ** 0.5
+        with check.from_scratch():
+            weight = xavier_uniform(fan_in, fan_out, rng)
+        check.shape(weight, (fan_out, fan_in), name="the weight of xavier_uniform")
+        check.close(
+            float(weight.std()),
+            bound / 3**0.5,
+            rtol=0.02,
+            name="the standard deviation of xavier_uniform",
+            mistakes={
+                "the bound belongs to the sum of both fans, not to the number of inputs": (2 / fan_in) ** 0.5,
+                "the bound belongs to the sum of both fans: this is 1 / fan_in": (1 / fan_in) ** 0.5,
+                "the bound belongs to the sum of both fans, not to the number of outputs": (2 / fan_out) ** 0.5,
+                "the bound is a root: sqrt(6 / (fan_in + fan_out))": bound**2 / 3**0.5,
+                "a is the bound, not the standard deviation": bound,
+            },
+        )
+        if np.abs(weight).max() > bound * (1 + 1e-9):
+            raise check.CheckError(
+                "value", "a weight lies beyond the bound", hint="xavier_uniform is uniform: no weight lies beyond the bound"
+            )
+        places = np.sort(weight.ravel()) / bound
+        distance = np.abs((places + 1) / 2 - np.arange(n) / n).max()
+        # The chance that no weight lies in the last 0.06 % of either side is exp(-30) for each.
+        if distance > 0.0115 or places[0] > -0.9994 or places[-1] < 0.9994:
+            raise check.CheckError("value", "the weights are not uniform", hint="xavier_uniform is uniform from -a to a")
+
+        deviation = (2 / fan_in) ** 0.5
+        with check.from_scratch():
+            weight = he_normal(fan_in, fan_out, rng)
+        check.shape(weight, (fan_out, fan_in), name="the weight of he_normal")
+        places = np.sort(weight.ravel()) / deviation
+        if places[0] >= -2.001 and places[-1] <= 2.001 and abs(places.std() - 0.88) < 0.02:
+            raise check.CheckError("value", "the tails are missing", hint="the normal distribution is not truncated")
+        check.close(
+            float(weight.std()),
+            deviation,
+            rtol=0.02,
+            name="the standard deviation of he_normal",
+            mistakes={
+                "He's variance belongs to the number of inputs": (2 / fan_out) ** 0.5,
+                "He's variance belongs to the number of inputs, not to both fans": (2 / (fan_in + fan_out)) ** 0.5,
+                "He's variance belongs to the number of inputs, not to the mean of the fans": (4 / (fan_in + fan_out)) ** 0.5,
+                "2 / fan_in is the variance; a generator wants the standard deviation": 2 / fan_in,
+                "the variance is 2 / fan_in; this is 1 / fan_in": (1 / fan_in) ** 0.5,
+            },
+        )
+        if np.abs(places).max() < 1.8:
+            raise check.CheckError(
+                "value", "there are no tails", hint="he_normal draws from a normal distribution, not a uniform one"
+            )
+        # Beyond 3.5 deviations lie 46 weights in the mean; none at all with probability exp(-46).
+        if np.abs(places).max() < 3.5:
+            raise check.CheckError("value", "the tails are missing", hint="the normal distribution is not truncated")
+        normal = torch.special.ndtr(torch.tensor(places)).numpy()
+        if np.abs(normal - np.arange(n) / n).max() > 0.0115:
+            raise check.CheckError(
+                "value", "the weights are not normal", hint="he_normal draws from a normal distribution with mean 0"
+            )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: signals through layers
+points: 0.75
+hidden: true
+failure_message: send random inputs through several layers of different widths, and watch their mean square
+"""  # END TEST CONFIG
+
+
+def test_signals_through_layers(xavier_uniform, he_normal):
+    import itertools
+
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38662)
+    # The log of the mean square wanders by less than 0.18 (standard deviation, over four layers; seen: 0.1). A factor of 4
+    # is log 4 = 1.39, so more than seven of them: false alarms below 1e-11.
+    x = rng.standard_normal((64, 400))
+    size, widths = float(np.mean(x**2)), [400, 1600, 400, 1600, 400]
+    for fan_in, fan_out in itertools.pairwise(widths):
+        with check.from_scratch():
+            weight = he_normal(fan_in, fan_out, rng)
+        check.shape(weight, (fan_out, fan_in), name="the weight of he_normal")
+        x = np.maximum(x @ weight.T, 0)
+        ratio = float(np.mean(x**2)) / size  # the mean square after ReLU is half the variance before it, 2 times the input's
+        if not 0.25 < ratio < 4:
+            raise check.CheckError(
+                "value",
+                f"the mean square of the signals is {ratio:.3g} times that of the input",
+                hint="with He's variance the mean square stays the same from one ReLU layer to the next",
+            )
+    x = rng.standard_normal((64, 500))
+    for _ in range(6):
+        with check.from_scratch():
+            weight = xavier_uniform(500, 500, rng)
+        check.shape(weight, (500, 500), name="the weight of xavier_uniform")
+        x = x @ weight.T
+    if not 0.25 < float(np.mean(x**2)) < 4:
+        raise check.CheckError(
+            "value",
+            "the mean square of the signals has changed over six linear layers",
+            hint="with Xavier's bound the mean square stays the same through linear layers of one width",
+        )
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: generator
+points: 0.75
+hidden: true
+failure_message: everything is drawn from the generator that is passed, one number for each weight
+"""  # END TEST CONFIG
+
+
+def test_generator(xavier_uniform, he_normal):
+    import numpy as np
+
+    from dlcourse import check
+
+    for name, function in [("xavier_uniform", xavier_uniform), ("he_normal", he_normal)]:
+        for fan_in, fan_out in [(50, 40), (40, 50), (45, 45)]:
+            rng, twin, other = check.rng(38663), check.rng(38663), check.rng(38664)
+            untouched = check.rng(38663).bit_generator.state
+            with check.from_scratch():
+                first, again, different = (function(fan_in, fan_out, generator) for generator in (rng, twin, other))
+            moved = rng.bit_generator.state != untouched  # a grader in two processes may send the generator one way only
+            with check.from_scratch():
+                following = function(fan_in, fan_out, rng)
+            for weight in (first, again, different, following):
+                check.shape(weight, (fan_out, fan_in), name=f"the weight of {name}")
+            if not np.array_equal(first, again):
+                raise check.CheckError(
+                    "value", "the same state gave two weights", hint="draw from the generator that is passed"
+                )
+            if np.array_equal(first, different) or (moved and np.array_equal(first, following)):
+                raise check.CheckError(
+                    "value", "two states gave the same weight", hint="draw from the generator that is passed, and from no other"
+                )
+            # Two of 2000 numbers of 53 bits are equal with probability 2e-10; five pairs or more never are.
+            if np.unique(first).size < first.size - 5 or np.unique(np.abs(first)).size < first.size - 5:
+                raise check.CheckError("value", "weights are repeated", hint="draw one number for each weight")
+            # Products of neighbours have mean 0. Their mean over 1950 pairs or more has standard deviation s^2 / sqrt(1950).
+            unit = first / first.std()
+            for neighbours in (unit[1:] * unit[:-1], unit[:, 1:] * unit[:, :-1]):
+                if abs(neighbours.mean()) > 8 / neighbours.size**0.5:
+                    raise check.CheckError("value", "neighbours are alike", hint="draw each weight independently of the others")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: refused sizes
+points: 0.5
+hidden: true
+failure_message: look at both sizes before anything is drawn
+"""  # END TEST CONFIG
+
+
+def test_refused_sizes(xavier_uniform, he_normal):
+    from dlcourse import check
+
+    for name, function in [("xavier_uniform", xavier_uniform), ("he_normal", he_normal)]:
+        for fan_in, fan_out in [(0, 3), (3, 0), (-1, 3), (3, -1), (-7, 10), (10, -7), (0, 0), (-2, -2)]:
+            rng = check.rng(38665)
+            before = rng.bit_generator.state
+            with check.from_scratch():
+                check.raises(ValueError, function, fan_in, fan_out, rng, name=f"{name} with a size below 1")
+            if rng.bit_generator.state != before:
+                raise check.CheckError("changed", f"{name} drew numbers first", hint="nothing is drawn when a size is refused")
+        with check.from_scratch():
+            weight = function(1, 1, check.rng(38665))
+        check.shape(weight, (1, 1), name=f"{name}(1, 1, rng)")
 
 
 # %% [raw]
@@ -2258,6 +3322,532 @@ def test_backward_in_training(BatchNorm):
     check.close(layer.dbeta, dy.sum(axis=0), name="dbeta")
 
 
+# %%
+""" # BEGIN TEST CONFIG
+name: gamma and beta at work
+points: 1
+hidden: true
+failure_message: check the three gradients with central differences, with gamma and beta other than ones and zeros
+"""  # END TEST CONFIG
+
+
+def test_gamma_and_beta_at_work(BatchNorm):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38671)
+    for count, features, eps in [(6, 3, 1e-5), (4, 4, 0.1), (2, 5, 0.3), (9, 1, 1e-3)]:
+        x = rng.standard_normal((count, features)) * rng.uniform(0.5, 3, features) + rng.uniform(-5, 5, features)
+        dy, gamma, beta = rng.standard_normal((count, features)), rng.uniform(0.5, 2, features), rng.uniform(-2, 2, features)
+        gamma[0] = -gamma[0]
+        z, g, b = (torch.tensor(array, requires_grad=True) for array in (x, gamma, beta))
+        y = torch.nn.functional.batch_norm(z, None, None, g, b, training=True, eps=eps)
+        y.backward(torch.tensor(dy))
+        normal = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + eps)
+        with check.from_scratch():
+            layer = BatchNorm(features, eps=eps)
+            layer.gamma, layer.beta = gamma.copy(), beta.copy()
+            got = layer.forward(x, True)
+            dx = layer.backward(dy)
+        check.close(
+            got,
+            y.detach().numpy(),
+            atol=1e-8,
+            name="forward(x, True) with gamma and beta",
+            mistakes={
+                "gamma and beta are missing": normal,
+                "beta is added after the product with gamma": gamma * (normal + beta),
+                "gamma multiplies, beta is added": beta * normal + gamma,
+            },
+        )
+        check.close(
+            dx,
+            z.grad.numpy(),
+            atol=1e-8,
+            name="backward(dy) with gamma and beta",
+            mistakes={"gamma multiplies the gradient before it passes mean and variance": z.grad.numpy() / gamma},
+        )
+        check.close(
+            layer.dgamma,
+            g.grad.numpy(),
+            atol=1e-8,
+            name="dgamma",
+            dtype=np.float64,
+            mistakes={
+                "dgamma is the sum of dy times x hat, not of dy times x": (dy * x).sum(axis=0),
+                "dgamma is the sum of dy times x hat, not of dy times y": (dy * y.detach().numpy()).sum(axis=0),
+                "dgamma is a sum over the batch, not a mean": g.grad.numpy() / count,
+                "dgamma is made of dy, without gamma": g.grad.numpy() * gamma,
+            },
+        )
+        check.close(
+            layer.dbeta,
+            b.grad.numpy(),
+            atol=1e-8,
+            name="dbeta",
+            dtype=np.float64,
+            mistakes={
+                "dbeta is a sum over the batch, not a mean": b.grad.numpy() / count,
+                "dbeta is made of dy, without gamma": b.grad.numpy() * gamma,
+            },
+        )
+        check.close(layer.gamma, gamma, name="gamma, which only the caller changes")
+        check.close(layer.beta, beta, name="beta, which only the caller changes")
+    # "The gamma that forward used": the caller assigns the next one before backward.
+    x, dy, gamma = rng.standard_normal((5, 2)), rng.standard_normal((5, 2)), rng.uniform(1, 2, 2)
+    z = torch.tensor(x, requires_grad=True)
+    torch.nn.functional.batch_norm(z, None, None, torch.tensor(gamma), None, training=True).backward(torch.tensor(dy))
+    with check.from_scratch():
+        layer = BatchNorm(2)
+        layer.gamma = gamma.copy()
+        layer.forward(x, True)
+        layer.gamma = 3 * gamma
+        dx = layer.backward(dy)
+    mistakes = {"backward uses the gamma that forward used": 3 * z.grad.numpy()}
+    check.close(dx, z.grad.numpy(), atol=1e-8, name="backward(dy) after gamma was replaced", mistakes=mistakes)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: evaluation
+points: 1.25
+hidden: true
+failure_message: evaluation treats each row alone, by the running statistics, and leaves everything as it was
+"""  # END TEST CONFIG
+
+
+def test_evaluation_of_batch_norm(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38672)
+    for features, eps, momentum in [(3, 1e-5, 0.1), (2, 0.2, 0.4), (1, 1e-3, 0.1)]:
+        gamma, beta = rng.uniform(0.5, 2, features), rng.uniform(-2, 2, features)
+        mean, variance = np.zeros(features), np.ones(features)
+        with check.from_scratch():
+            layer = BatchNorm(features, eps=eps, momentum=momentum)
+            layer.gamma, layer.beta = gamma.copy(), beta.copy()
+        for count in (5, 8, 3):
+            x = 3 * rng.standard_normal((count, features)) + 4
+            mean = (1 - momentum) * mean + momentum * x.mean(axis=0)
+            variance = (1 - momentum) * variance + momentum * x.var(axis=0, ddof=1)
+            with check.from_scratch():
+                layer.forward(x, True)
+        for is_assigned in (False, True):
+            if is_assigned:
+                mean, variance = rng.uniform(-3, 3, features), rng.uniform(0.5, 3, features)
+                layer.running_mean, layer.running_var = mean.copy(), variance.copy()
+            for count in (7, 1, 2):
+                x = 2 * rng.standard_normal((count, features)) + 1
+                expected = gamma * (x - mean) / np.sqrt(variance + eps) + beta
+                by_batch = gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + eps) + beta
+                with check.unchanged(x=x), check.from_scratch():
+                    got = layer.forward(x, False)
+                check.close(
+                    got,
+                    expected,
+                    name="forward(x, False)",
+                    mistakes={
+                        "evaluation uses the running statistics, not the batch": by_batch,
+                        "eps stands inside the root, in evaluation too": gamma * (x - mean) / (np.sqrt(variance) + eps) + beta,
+                        "divide by the root of the running variance": gamma * (x - mean) / (variance + eps) + beta,
+                        "gamma and beta work in evaluation too": (x - mean) / np.sqrt(variance + eps),
+                    },
+                )
+                for name, now, before in [
+                    ("running_mean", layer.running_mean, mean),
+                    ("running_var", layer.running_var, variance),
+                ]:
+                    try:
+                        check.close(now, before, name=f"{name} after an evaluation", dtype=np.float64)
+                    except check.CheckError as error:
+                        raise check.CheckError(
+                            error.kind, str(error), hint="evaluation must not change the running statistics"
+                        ) from None
+                check.close(layer.gamma, gamma, name="gamma after an evaluation")
+                check.close(layer.beta, beta, name="beta after an evaluation")
+    with check.from_scratch():
+        together = layer.forward(x, False)
+        rows = [layer.forward(row[None], False) for row in x]
+    for row, expected in zip(rows, together, strict=True):
+        check.close(row, expected[None], name="a row that is evaluated alone")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: backward after evaluation
+points: 1
+hidden: true
+failure_message: after an evaluation mean and variance are constants, and backward belongs to the last forward
+"""  # END TEST CONFIG
+
+
+def test_backward_after_evaluation(BatchNorm):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38673)
+    for count, features, eps in [(5, 3, 1e-5), (4, 4, 0.1), (1, 2, 1e-3)]:
+        mean, variance = rng.uniform(-1, 1, features), rng.uniform(0.5, 3, features)
+        gamma, beta = rng.uniform(0.5, 2, features), rng.uniform(-2, 2, features)
+        train_x, train_dy = 2 * rng.standard_normal((2, 6, features))
+        x, dy = rng.standard_normal((2, count, features))
+        z, g = torch.tensor(train_x, requires_grad=True), torch.tensor(gamma, requires_grad=True)
+        torch.nn.functional.batch_norm(z, None, None, g, None, training=True, eps=eps).backward(torch.tensor(train_dy))
+        with check.from_scratch():
+            layer = BatchNorm(features, eps=eps)
+            layer.gamma, layer.beta = gamma.copy(), beta.copy()
+            layer.forward(train_x, True)
+            train_dx = layer.backward(train_dy)
+            layer.running_mean, layer.running_var = mean.copy(), variance.copy()
+            with check.unchanged(x=x, dy=dy):
+                layer.forward(x, False)
+                dx = layer.backward(dy)
+        check.close(train_dx, z.grad.numpy(), atol=1e-8, name="backward(dy) in training")
+        scale = 1 / np.sqrt(variance + eps)
+        normal = (x - mean) * scale
+        try:
+            check.close(dx, gamma * dy * scale, name="backward(dy) after an evaluation")
+        except check.CheckError as error:
+            raise check.CheckError(error.kind, str(error), hint="after an evaluation mean and variance are constants") from None
+        check.close(
+            layer.dgamma,
+            (dy * normal).sum(axis=0),
+            name="dgamma after an evaluation",
+            mistakes={
+                "x hat is made with the running statistics here": (
+                    dy * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + eps)
+                ).sum(axis=0)
+            },
+        )
+        check.close(layer.dbeta, dy.sum(axis=0), name="dbeta after an evaluation")
+        # Evaluation, then training: the last forward counts. A second backward belongs to it too.
+        with check.from_scratch():
+            layer.forward(x, False)
+            layer.forward(train_x, True)
+            layer.backward(train_dy)
+            again = layer.backward(train_dy)
+        try:
+            check.close(again, z.grad.numpy(), atol=1e-8, name="backward(dy) in training, after an evaluation")
+            check.close(layer.dgamma, g.grad.numpy(), atol=1e-8, name="dgamma in training, after an evaluation")
+        except check.CheckError as error:
+            raise check.CheckError(
+                error.kind, str(error), hint="backward belongs to the last forward, whichever mode that was"
+            ) from None
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: running statistics over many batches
+points: 1
+hidden: true
+failure_message: follow mean and variance over three batches on paper, from zeros and ones
+"""  # END TEST CONFIG
+
+
+def test_running_statistics_over_many_batches(BatchNorm):
+    import numpy as np
+    import torch
+
+    from dlcourse import check
+
+    rng = check.rng(38674)
+    for features, momentum in [(3, None), (2, 0.3), (1, 0.01), (4, 0.9)]:
+        share = 0.1 if momentum is None else momentum
+        with check.from_scratch():
+            layer = BatchNorm(features) if momentum is None else BatchNorm(features, momentum=momentum)
+        for name, got, value in [
+            ("gamma", layer.gamma, 1.0),
+            ("beta", layer.beta, 0.0),
+            ("running_mean", layer.running_mean, 0.0),
+            ("running_var", layer.running_var, 1.0),
+        ]:
+            check.close(got, np.full(features, value), name=f"{name} at first", dtype=np.float64)
+        for start in (False, True):
+            means, variances = np.zeros(features), np.ones(features)
+            if start:  # the caller's own values, to go on from
+                means, variances = rng.uniform(-1, 1, features), rng.uniform(1, 2, features)
+                layer.running_mean, layer.running_var = means.copy(), variances.copy()
+            wanted = torch.tensor(means), torch.tensor(variances)
+            names = ["biased", "other share", "first batch", "twice"]
+            wrong = {name: [means, variances] for name in names}
+            for k, count in enumerate((4, 9, 2, 6, 5)):
+                x = 2 * rng.standard_normal((count, features)) + rng.uniform(-3, 3, features)
+                dy = rng.standard_normal((count, features))
+                torch.nn.functional.batch_norm(torch.tensor(x), *wanted, training=True, momentum=share)
+                mean, variance = x.mean(axis=0), x.var(axis=0, ddof=1)
+                for name in names:
+                    part = 1 - share if name == "other share" else 1.0 if name == "first batch" and k == 0 else share
+                    part = 1 - (1 - share) ** 2 if name == "twice" else part
+                    new = mean, x.var(axis=0) if name == "biased" else variance
+                    wrong[name] = [(1 - part) * old + part * value for old, value in zip(wrong[name], new, strict=True)]
+                with check.from_scratch():
+                    layer.forward(x, True)
+                after_forward = [layer.running_mean, layer.running_var]
+                for i, name in enumerate(["running_mean", "running_var"]):
+                    check.close(
+                        after_forward[i],
+                        wanted[i].numpy(),
+                        name=f"{name} after {k + 1} batches",
+                        dtype=np.float64,
+                        mistakes={
+                            "the variance that is kept is unbiased: divide by N - 1": wrong["biased"][i],
+                            "momentum is the share of the new batch, not of the old value": wrong["other share"][i],
+                            "running statistics start at 0 and 1": wrong["first batch"][i],
+                            "the running statistics are updated once for each forward": wrong["twice"][i],
+                        },
+                    )
+                with check.from_scratch():
+                    layer.backward(dy)
+                    layer.backward(dy)
+                for name, got, expected in [
+                    ("running_mean", layer.running_mean, wanted[0].numpy()),
+                    ("running_var", layer.running_var, wanted[1].numpy()),
+                ]:
+                    try:
+                        check.close(got, expected, name=f"{name} after a backward")
+                    except check.CheckError as error:
+                        raise check.CheckError(
+                            error.kind, str(error), hint="backward must not change the running statistics"
+                        ) from None
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: properties of the gradient
+points: 0.75
+hidden: true
+failure_message: a shift or a scale of a feature changes no output, so the gradient has no part along either
+"""  # END TEST CONFIG
+
+
+def test_properties_of_the_gradient(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38675)
+    for count, features in [(50, 3), (8, 2), (300, 1)]:
+        x = rng.standard_normal((count, features)) * rng.uniform(0.5, 2, features) + rng.uniform(-5, 5, features)
+        dy, gamma = rng.standard_normal((count, features)), rng.uniform(0.5, 2, features)
+        scale, shift = rng.uniform(2, 5, features), rng.uniform(-3, 3, features)
+        with check.from_scratch():
+            layer = BatchNorm(features, eps=1e-12)
+            layer.gamma = gamma
+            y = layer.forward(x, True)
+            dx = layer.backward(dy)
+            other_y = layer.forward(scale * x + shift, True)
+            other_dx = layer.backward(dy)
+        for got in (y, dx, other_y, other_dx):
+            check.shape(got, (count, features), name="a result")
+        off = x - x.mean(axis=0)
+        zero = np.zeros(features)
+        check.close(y.mean(axis=0), zero, atol=1e-9, name="the mean of each feature of y")
+        check.close(y.std(axis=0), gamma, rtol=1e-6, name="the standard deviation of each feature of y")
+        check.close(other_y, y, rtol=1e-6, atol=1e-7, name="y of inputs that were scaled and shifted")
+        size = float(np.abs(dx).sum())
+        for name, total in [("dx", dx.sum(axis=0)), ("dx times x hat", (dx * off).sum(axis=0))]:
+            try:
+                check.close(total, zero, atol=1e-8 * (1 + size), name=f"the sum over the batch of {name}")
+            except check.CheckError as error:
+                raise check.CheckError(
+                    error.kind, str(error), hint="mean and variance depend on every x: each sends a gradient back"
+                ) from None
+        check.close(other_dx * scale, dx, rtol=1e-6, atol=1e-7, name="dx of scaled inputs, times the scale")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: large mean and dtype
+points: 1
+hidden: true
+failure_message: convert to float64, take the mean off, then square; give back the dtype that came in
+"""  # END TEST CONFIG
+
+
+def test_large_mean_and_dtype(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38676)
+    count, features = 40, 30
+
+    def truth(x, dy, eps=1e-5):
+        x, dy = x.astype(np.float64), dy.astype(np.float64)
+        off = x - x.mean(axis=0)
+        scale = 1 / np.sqrt(np.mean(off**2, axis=0) + eps)
+        normal = off * scale
+        dx = scale * (dy - dy.mean(axis=0) - normal * np.mean(dy * normal, axis=0))
+        return normal, dx, (dy * normal).sum(axis=0), dy.sum(axis=0), np.sum(off**2, axis=0) / (len(x) - 1)
+
+    for dtype, mean in [(np.float64, 0.0), (np.float64, 1e6), (np.float32, 0.0), (np.float32, 1e6)]:
+        x = (mean * rng.uniform(0.5, 1, features) + rng.standard_normal((count, features))).astype(dtype)
+        dy = rng.standard_normal((count, features)).astype(dtype)
+        y, dx, dgamma, dbeta, variance = truth(x, dy)
+        with check.unchanged(x=x, dy=dy), check.from_scratch():
+            layer = BatchNorm(features)
+            got = layer.forward(x, True)
+            got_dx = layer.backward(dy)
+        rtol, atol = (1e-6, 1e-7) if dtype is np.float64 else (1e-4, 1e-5)
+        results = [("forward(x, True)", got, y), ("backward(dy)", got_dx, dx)]
+        for name, array, expected in results:
+            try:
+                check.close(array, expected, rtol=rtol, atol=atol, name=name)
+            except check.CheckError as error:
+                if mean == 0:
+                    raise
+                hint = None if error.kind in ("type", "shape") else error.kind
+                if hint and dtype is np.float64:
+                    raise check.CheckError(error.kind, str(error), hint="take the mean off before you square") from None
+                raise check.CheckError(error.kind, str(error), hint="compute in float64 inside") from None
+            if array.dtype != dtype:
+                raise check.CheckError("dtype", f"{name} is {array.dtype}", hint="the result has the dtype of the input")
+        mean_of_batch = 0.1 * x.astype(np.float64).mean(axis=0)
+        for name, array, expected in [
+            ("dgamma", layer.dgamma, dgamma),
+            ("dbeta", layer.dbeta, dbeta),
+            ("running_mean", layer.running_mean, mean_of_batch),
+            ("running_var", layer.running_var, 0.9 + 0.1 * variance),
+        ]:
+            check.close(array, expected, rtol=1e-5, atol=1e-5, name=name)
+            if array.dtype != np.float64:
+                raise check.CheckError(
+                    "dtype", f"{name} is {array.dtype}", hint="running statistics and dgamma, dbeta stay float64"
+                )
+        with check.unchanged(x=x, dy=dy), check.from_scratch():
+            got = layer.forward(x, False)
+            got_dx = layer.backward(dy)
+        scale = 1 / np.sqrt(0.9 + 0.1 * variance + 1e-5)
+        check.close(
+            got,
+            (x.astype(np.float64) - mean_of_batch) * scale,
+            rtol=rtol,
+            atol=max(atol, 1e-9 * mean),
+            name="forward(x, False)",
+            dtype=dtype,
+        )
+        check.close(got_dx, dy * scale, rtol=rtol, atol=atol, name="backward(dy) after an evaluation", dtype=dtype)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: refused inputs
+points: 0.75
+hidden: true
+failure_message: look at the shape, and in training at N, before the running statistics are touched
+"""  # END TEST CONFIG
+
+
+def test_refused_inputs(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38677)
+    for features in (3, 1):
+        x = rng.standard_normal((5, features)) + 2
+        with check.from_scratch():
+            layer = BatchNorm(features)
+            layer.forward(x, True)
+        mean, variance = 0.1 * x.mean(axis=0), 0.9 + 0.1 * x.var(axis=0, ddof=1)
+        shapes = [(features,), (2, 4, features), (5, features + 1), (5, 2 * features + 2), (1, 1, features), (0,)]
+        shapes += [(5, 1)] if features == 3 else [(5, 4), (1, 4)]
+        calls = [(shape, train) for shape in shapes for train in (True, False)] + [((1, features), True)]
+        for shape, train in calls:
+            bad = rng.standard_normal(shape)
+            with check.from_scratch():
+                check.raises(ValueError, layer.forward, bad, train, name=f"forward of {len(shape)} dimensions, train {train}")
+            for name, got, expected in [
+                ("running_mean", layer.running_mean, mean),
+                ("running_var", layer.running_var, variance),
+            ]:
+                try:
+                    check.close(got, expected, name=f"{name} after a refused input")
+                except check.CheckError as error:
+                    raise check.CheckError(
+                        error.kind, str(error), hint="refuse a wrong input before the running statistics change"
+                    ) from None
+        with check.from_scratch():
+            got = layer.forward(x[:1], False)
+            first = layer.forward(x[:2], True)
+        check.close(got, (x[:1] - mean) / np.sqrt(variance + 1e-5), name="forward of one example in evaluation")
+        off = x[:2] - x[:2].mean(axis=0)
+        check.close(first, off / np.sqrt(np.mean(off**2, axis=0) + 1e-5), name="forward of two examples in training")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: shared state and second calls
+points: 0.75
+hidden: true
+failure_message: two layers have nothing in common, and a second backward replaces what the first has set
+"""  # END TEST CONFIG
+
+
+def test_shared_state_and_second_calls(BatchNorm):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38678)
+    xs, dys = rng.standard_normal((2, 6, 3)) + 1, rng.standard_normal((3, 6, 3))
+    gammas, betas = rng.uniform(1, 2, (2, 3)), rng.uniform(-1, 1, (2, 3))
+
+    def truth(k, dy):
+        off = xs[k] - xs[k].mean(axis=0)
+        scale = 1 / np.sqrt(np.mean(off**2, axis=0) + 1e-5)
+        normal, d = off * scale, gammas[k] * dy
+        dx = scale * (d - d.mean(axis=0) - normal * np.mean(d * normal, axis=0))
+        return gammas[k] * normal + betas[k], dx, (dy * normal).sum(axis=0), dy.sum(axis=0)
+
+    with check.unchanged(first=xs, dy=dys), check.from_scratch():
+        layers = [BatchNorm(3), BatchNorm(3)]
+        for layer, gamma, beta in zip(layers, gammas, betas, strict=True):
+            layer.gamma, layer.beta = gamma.copy(), beta.copy()
+        y = [layer.forward(x, True) for layer, x in zip(layers, xs, strict=True)]
+        dx = [layer.backward(dy) for layer, dy in zip(layers, dys[:2], strict=True)]
+    for k in range(2):
+        expected = truth(k, dys[k])
+        layer = layers[k]
+        got = [y[k], dx[k], layer.dgamma, layer.dbeta, layer.running_mean, layer.running_var]
+        expected = [*expected, 0.1 * xs[k].mean(axis=0), 0.9 + 0.1 * xs[k].var(axis=0, ddof=1)]
+        names = ["forward(x, True)", "backward(dy)", "dgamma", "dbeta", "running_mean", "running_var"]
+        for name, array, wanted in zip(names, got, expected, strict=True):
+            try:
+                check.close(array, wanted, atol=1e-8, name=f"{name} of one of two layers")
+            except check.CheckError as error:
+                raise check.CheckError(
+                    error.kind, str(error), hint="a layer keeps everything in itself, nothing in its class or a global name"
+                ) from None
+    once = truth(0, dys[0]), truth(0, dys[2])
+    for dy, expected in [(dys[2], once[1]), (dys[2], once[1]), (dys[0], once[0])]:
+        with check.from_scratch():
+            again = layers[0].backward(dy)
+        check.close(again, expected[1], atol=1e-8, name="a further backward")
+        for name, got, wanted in [("dgamma", layers[0].dgamma, expected[2]), ("dbeta", layers[0].dbeta, expected[3])]:
+            try:
+                check.close(got, wanted, atol=1e-8, name=f"{name} after a further backward")
+            except check.CheckError as error:
+                raise check.CheckError(
+                    error.kind, str(error), hint="a second backward replaces dgamma and dbeta, it does not add to them"
+                ) from None
+    with check.from_scratch():
+        new = BatchNorm(3)
+    for name, got, value in [
+        ("gamma", new.gamma, 1.0),
+        ("beta", new.beta, 0.0),
+        ("running_mean", new.running_mean, 0.0),
+        ("running_var", new.running_var, 1.0),
+    ]:
+        check.close(got, np.full(3, value), name=f"{name} of a new layer, after others were used")
+
+
 # %% [raw]
 # # END TESTS
 
@@ -2392,6 +3982,250 @@ def test_evaluation(dropout):
         },
     )
     check.close(mask, np.ones((2, 3)), name="the mask with train=False")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: unbiased over many draws
+points: 1
+hidden: true
+failure_message: compare the share of zeros with p, and the mean of y with the mean of x
+"""  # END TEST CONFIG
+
+
+def test_unbiased_over_many_draws(dropout):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38681)
+    x = np.ones((400, 500))
+    # 200,000 independent draws: by Hoeffding's inequality the share is off by 0.008 or more with probability
+    # 2 exp(-2 n 0.008^2) = 1.5e-11.
+    for p in (0.1, 0.3, 0.9):
+        with check.from_scratch():
+            result = dropout(x, p, rng, True)
+        check.same_type(result, (), name="dropout(x, p, rng, True)")
+        y, mask = result
+        check.shape(y, x.shape, name="y")
+        check.shape(mask, x.shape, name="the mask")
+        check.close(
+            float(np.mean(y == 0)),
+            p,
+            rtol=0,
+            atol=0.008,
+            name="the share of zeros",
+            mistakes={"p is the probability of dropping, not of keeping": 1 - p, "nothing was dropped in training": 0.0},
+        )
+        check.close(
+            float(y.mean()),
+            1.0,
+            rtol=0,
+            atol=0.008 / (1 - p),
+            name="the mean of y",
+            mistakes={
+                "what is kept must be divided by 1 - p": 1 - p,
+                "what is kept is divided by 1 - p, not by p": (1 - p) / p,
+                "divide by 1 - p once, not twice": 1 / (1 - p),
+            },
+        )
+        check.close(np.unique(mask), np.array([0, 1 / (1 - p)]), name="the values in the mask")
+        check.close(y, x * mask, name="y, which is the mask times x,")
+        with check.from_scratch():
+            result = dropout(x, p, rng, False)
+        check.same_type(result, (), name="dropout(x, p, rng, False)")
+        mistakes = {
+            "inverted dropout scales in training, so evaluation has nothing to do": (1 - p) * x,
+            "nothing is scaled in evaluation": x / (1 - p),
+        }
+        check.close(result[0], x, name="y in evaluation", mistakes=mistakes)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: draws from the generator
+points: 1
+hidden: true
+failure_message: in training one call rng.random(x.shape), in evaluation none
+"""  # END TEST CONFIG
+
+
+def test_draws_from_the_generator(dropout):
+    import numpy as np
+
+    from dlcourse import check
+
+    can_see = False  # whether a generator that was passed comes back; a grader in two processes may send it one way only
+    for shape, p in [((6, 7), 0.5), ((5, 5), 0.3), ((9,), 0.6), ((2, 3, 4), 0.85), ((4, 6), 0.0), ((3, 2, 2, 2), 0.1)]:
+        rng, twin = check.rng(38682), check.rng(38682)
+        untouched = twin.bit_generator.state
+        numbers = twin.random(shape)
+        x = check.rng(38683).uniform(1, 2, shape)
+        expected = (numbers >= p) / (1 - p)
+        with check.from_scratch():
+            result = dropout(x, p, rng, True)
+        check.same_type(result, (), name="dropout(x, p, rng, True)")
+        y, mask = result
+        by_row = check.rng(38682).random(shape[-1])
+        by_example = check.rng(38682).random((shape[0],) + (1,) * (len(shape) - 1))
+        mistakes = {
+            "draw one number for each element": np.broadcast_to((by_row >= p) / (1 - p), shape),
+            "draw one number for each element, not one for each example": np.broadcast_to((by_example >= p) / (1 - p), shape),
+            "keep where the number is at least p, drop where it is below": (numbers < p) / (1 - p),
+            "keep where the number is at least p: this compares it with 1 - p": (numbers < 1 - p) / (1 - p),
+        }
+        check.close(mask, expected, name="the mask", mistakes=mistakes)
+        check.close(y, x * expected, name="y")
+        after = rng.bit_generator.state
+        can_see = can_see or after != untouched
+        if after != twin.bit_generator.state and (can_see or after != untouched):
+            raise check.CheckError(
+                "value",
+                "the generator stands elsewhere than after one rng.random(x.shape)",
+                hint="draw rng.random(x.shape) once, also for p = 0, and nothing else",
+            )
+        rng = check.rng(38682)
+        with check.from_scratch():
+            result = dropout(x, p, rng, False)
+        check.same_type(result, (), name="dropout(x, p, rng, False)")
+        check.close(result[0], x, name="y in evaluation")
+        check.close(result[1], np.ones(shape), name="the mask in evaluation")
+        if rng.bit_generator.state != untouched:
+            raise check.CheckError("value", "evaluation drew numbers", hint="nothing is drawn in evaluation")
+    # A number that equals p is at least p.
+    numbers = check.rng(38684).random((4, 5))
+    p = float(np.sort(numbers.ravel())[7])
+    with check.from_scratch():
+        result = dropout(np.ones((4, 5)), p, check.rng(38684), True)
+    check.same_type(result, (), name="dropout(x, p, rng, True)")
+    mistakes = {"an element is kept where its number equals p, too": (numbers > p) / (1 - p)}
+    check.close(result[1], (numbers >= p) / (1 - p), name="the mask", mistakes=mistakes)
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: backward
+points: 0.75
+hidden: true
+failure_message: the gradient passes through the same mask, with the same factor
+"""  # END TEST CONFIG
+
+
+def test_backward(dropout, dropout_backward):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38685)
+    for shape, p in [((4, 3), 0.25), ((6,), 0.5), ((2, 3, 2, 2), 0.75), ((3, 3), 0.0)]:
+        for dtype, rtol in [(np.float64, 1e-6), (np.float32, 1e-5)]:
+            dy, x = rng.uniform(1, 2, shape).astype(dtype), rng.standard_normal(shape).astype(dtype)
+            mask = ((rng.random(shape) >= p) / (1 - p)).astype(dtype)
+            with check.unchanged(dy=dy, mask=mask), check.from_scratch():
+                dx = dropout_backward(dy, mask)
+            check.close(
+                dx,
+                dy * mask,
+                rtol=rtol,
+                name="dropout_backward(dy, mask)",
+                dtype=dtype,
+                mistakes={
+                    "the gradient has the same factor as the result: the mask holds it": (dy * (mask > 0)).astype(dtype),
+                    "the mask holds the factor already": dy * mask**2,
+                    "what was dropped sends no gradient back": dy,
+                },
+            )
+            if np.shares_memory(dx, dy) or np.shares_memory(dx, mask):
+                raise check.CheckError("changed", "dx is no new array", hint="results are new arrays")
+            with check.from_scratch():
+                result = dropout(x, p, rng, True)
+            check.same_type(result, (), name="dropout(x, p, rng, True)")
+            check.close(result[0], x * result[1], rtol=rtol, name="y, which is the mask times x,", dtype=dtype)
+            with check.from_scratch():
+                dx = dropout_backward(dy, result[1])
+            check.close(dx, dy * result[1], rtol=rtol, name="dropout_backward with the mask of dropout", dtype=dtype)
+    ones = np.ones((2, 3))
+    dy = rng.standard_normal((2, 3))
+    with check.unchanged(dy=dy, mask=ones), check.from_scratch():
+        dx = dropout_backward(dy, ones)
+    check.close(dx, dy, name="dropout_backward with a mask of ones")
+    if np.shares_memory(dx, dy):
+        raise check.CheckError("changed", "dx is no new array", hint="results are new arrays")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: dtype, copies and shapes
+points: 0.75
+hidden: true
+failure_message: both results have the shape and dtype of x, and are new arrays, in both modes
+"""  # END TEST CONFIG
+
+
+def test_dtype_copies_and_shapes(dropout):
+    import numpy as np
+
+    from dlcourse import check
+
+    rng = check.rng(38686)
+    for dtype, rtol in [(np.float32, 1e-5), (np.float64, 1e-6)]:
+        for shape in [(8,), (5, 4), (2, 3, 2, 2), (1, 1), (0, 3)]:
+            for p in (0.0, 0.4):
+                for train in (True, False):
+                    x = rng.standard_normal(shape).astype(dtype)
+                    kept = check.rng(38687).random(shape) >= p
+                    expected = (kept / (1 - p)).astype(dtype) if train else np.ones(shape, dtype=dtype)
+                    with check.unchanged(x=x), check.from_scratch():
+                        result = dropout(x, p, check.rng(38687), train)
+                    check.same_type(result, (), name="dropout(x, p, rng, train)")
+                    for name, got, wanted in [("the mask", result[1], expected), ("y", result[0], x * expected)]:
+                        check.close(got, wanted, rtol=rtol, name=f"{name} with train={train}")
+                        if got.dtype != dtype:
+                            raise check.CheckError("dtype", f"{name} is {got.dtype}", hint="y and the mask have the dtype of x")
+                        if np.shares_memory(got, x):
+                            raise check.CheckError(
+                                "changed", f"{name} shares memory with x", hint="return a copy of x, in evaluation too"
+                            )
+                    if np.shares_memory(result[0], result[1]):
+                        raise check.CheckError("changed", "y is the mask", hint="y and the mask are two arrays")
+
+
+# %%
+""" # BEGIN TEST CONFIG
+name: refused probabilities
+points: 0.5
+hidden: true
+failure_message: look at p first, whatever the mode; a comparison with NaN is always false
+"""  # END TEST CONFIG
+
+
+def test_refused_probabilities(dropout):
+    import math
+
+    import numpy as np
+
+    from dlcourse import check
+
+    x = np.ones((3, 2))
+    for p in (1.0, 1.5, -0.1, -1e-9, math.inf, -math.inf, 1, -1):
+        with check.from_scratch():
+            check.raises(ValueError, dropout, x, p, check.rng(38688), True, name="dropout with a p outside [0, 1)")
+    try:
+        check.raises(ValueError, dropout, x, math.nan, check.rng(38688), True, name="dropout with p = NaN")
+    except check.CheckError as error:
+        raise check.CheckError(
+            error.kind, str(error), hint="NaN is no probability: test what p must be, not what it must not be"
+        ) from None
+    for p in (1.0, 1.5, -0.1, math.nan):
+        try:
+            check.raises(ValueError, dropout, x, p, check.rng(38688), False, name="dropout with a wrong p in evaluation")
+        except check.CheckError as error:
+            raise check.CheckError(error.kind, str(error), hint="p must be refused in evaluation too") from None
+    for train in (True, False):
+        with check.from_scratch():
+            result = dropout(x, 0.0, check.rng(38688), train)
+        check.same_type(result, (), name="dropout with p = 0")
+        check.close(result[0], x, name="y with p = 0")
 
 
 # %% [raw]
