@@ -244,7 +244,7 @@ def test_large_logits(softmax, cross_entropy):
 
     rng = check.rng(38611)
     for dtype, rtol in [(np.float64, 1e-6), (np.float32, 1e-4)]:
-        for size in (1e3, 1e5, 1e30):
+        for size in (1.0, 1e3, 1e5, 1e30):
             # One row alone, then rows far apart: what is wrong with one row has nothing to do with the others.
             single = np.array([[rng.uniform(0.6, 1), -rng.uniform(0.6, 1), rng.uniform(-0.2, 0.2)]]) * size
             several = np.concatenate([single, single[:, ::-1] / 2, [[-size, -size, -size / 2]], [[0.0, 0.0, -size]]])
@@ -261,7 +261,7 @@ def test_large_logits(softmax, cross_entropy):
                 got_loss, got_grad = result
                 check.same_type(got_grad, grad, name="the gradient")
                 check.same_type(got_loss, loss, name="the loss")
-                if not (np.isfinite(got).all() and np.isfinite(got_grad).all()):
+                if size > 1 and not (np.isfinite(got).all() and np.isfinite(got_grad).all()):
                     if len(logits) == 1:
                         raise check.CheckError(
                             "finite",
@@ -274,7 +274,7 @@ def test_large_logits(softmax, cross_entropy):
                         hint="take out the maximum of each row, not of the whole array",
                     )
                 check.close(got, probs, rtol=rtol, atol=1e-6, name="the probabilities of large logits")
-                if not np.isfinite(got_loss) or (len(logits) == 1 and 0 <= got_loss < 800):
+                if size > 1 and (not np.isfinite(got_loss) or (len(logits) == 1 and 0 <= got_loss < 800)):
                     raise check.CheckError(
                         "value",
                         f"the loss of an underflown probability is {got_loss}",
@@ -315,8 +315,10 @@ def test_shift_of_a_row(softmax, cross_entropy):
         for shift in (np.zeros((count, 1)), rng.uniform(-20, 20, (count, 1))):
             z = logits + shift
             powers = np.exp(z)
+            from_row_max = np.exp(z - z.max(axis=1, keepdims=True))
             mistakes = {
                 "probabilities sum to 1 over each row, axis 1": powers / powers.sum(axis=0),
+                "probabilities sum to 1 over each row, so the sum too is over axis 1": from_row_max / from_row_max.sum(axis=0),
                 "one row's probabilities have nothing to do with the other rows": powers / powers.sum(),
             }
             if count == num_classes:
@@ -452,13 +454,12 @@ def test_refused_shapes_and_labels(cross_entropy):
         ("a label of K", logits, np.array([0, 3, 1, 1])),
         ("a label far above K", logits, np.array([0, 2, 1, 40])),
         ("the label 1 where K is 1", logits[:, :1], np.array([0, 0, 1, 0])),
-        ("a label far below 0", logits, np.array([0, -40, 1, 1])),
     ]
     with check.from_scratch():
         for name, z, y in bad:
             with check.unchanged(logits=z, labels=y):
                 check.raises(ValueError, cross_entropy, z, y, name=f"cross_entropy with {name}")
-    for y in ([-1, 2, 1, 1], [0, 2, -3, 1], [0, 2, 1, -1]):
+    for y in ([-1, 2, 1, 1], [0, 2, -3, 1], [0, 2, 1, -1], [0, -40, 1, 1]):
         try:
             check.raises(ValueError, cross_entropy, logits, np.array(y), name="cross_entropy with a negative label")
         except check.CheckError as error:
@@ -1781,15 +1782,17 @@ def test_shared_and_reused_tensors(run_program):
             grad = np.zeros((2, 3)) if leaf.grad is None else leaf.grad.numpy()
             check.close(grads[name], grad, rtol=1e-6, atol=1e-9, name="the gradient of a program")
 
-    for program in ("out = (a * b).tanh().sum()", "out = (a.tanh() - b).exp().sum()"):
+    for program in ("out = (a.exp() * b.tanh()).tanh().sum()", "out = (-(a.tanh() - b).exp()).tanh().sum()"):
         compare(program)
-    for program in ("out = (a * a).sum()", "out = (a + a).sum()", "out = (a - a + b).sum()", "out = (a * a * a - a).sum()"):
+    for program in ("out = (a * a).sum()", "out = (a + a).sum()", "out = (a - a).sum()"):
         try:
             compare(program)
         except check.CheckError as error:
             raise check.CheckError(error.kind, str(error), hint="a tensor that is used twice receives both gradients") from None
     long_arm = "\nfor _ in range(5):\n    d = (d * b).tanh()\n"
     programs = [
+        "out = (a - a + b).sum()",
+        "out = (a * a * a - a).sum()",
         "c = a * b\nd = c" + long_arm + "out = (c * d).sum()",
         "c = a * b\nd = c" + long_arm + "out = (d * c).sum()",
         "c = a * b\nd = c" + long_arm + "out = (c + d + c).sum()",
@@ -2105,7 +2108,7 @@ def test_matrix_products(run_program):
         check.close(got, np.einsum("ij,jk,kl->il", a, b, c), name="the product of three matrices")
         expected = {"a": w @ (b @ c).T, "b": a.T @ w @ c.T, "c": (a @ b).T @ w}
         is_square = shapes[0] == shapes[1] == shapes[2]
-        by_mistake = {"a": w @ (b @ c), "b": a @ w @ c, "c": (a @ b) @ w} if is_square else expected
+        by_mistake = {"a": w @ c @ b, "b": a @ w @ c, "c": (a @ b) @ w} if is_square else expected
         for name, wanted in expected.items():
             mistakes = {"the other factor must be transposed": by_mistake[name]}
             check.close(grads[name], wanted, name="the gradient of a product of matrices", mistakes=mistakes)
@@ -2619,10 +2622,9 @@ def test_parameters_of_different_shapes(run_steps):
                     w.grad = torch.tensor(now[k])
                     optimizer.step()
                 expected.append(w.detach().numpy())
-            with check.from_scratch():
-                (alone,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
             try:
                 with check.from_scratch():
+                    (alone,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
                     together = run_steps(rule, weights, gradients, 0.05)
                     (again,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
             except check.CheckError:
@@ -2758,6 +2760,11 @@ def test_refused_shapes(momentum, rmsprop, adam):
         ("adam", adam, {"beta1": 0.5, "beta2": 0.5}),
     ]:
         w, first, second = rng.standard_normal((3, 2, 3))
+        undisturbed = {}
+        with check.from_scratch():
+            got_second = function(w, second, {}, 0.1, **settings)
+            after_first = function(w, first, undisturbed, 0.1, **settings)
+            after_second = function(w, second, undisturbed, 0.1, **settings)
         pairs = [((2, 3), shape) for shape in [(3,), (1, 3), (2, 1), (1, 1), (1,), (6,), (3, 2), (1, 2, 3)]]
         for left, right in [*pairs, ((3,), (2, 3)), ((1,), (4,)), ((1, 3), (3,))]:
             bad_w, bad_g = rng.standard_normal(left), rng.standard_normal(right)
@@ -2770,13 +2777,17 @@ def test_refused_shapes(momentum, rmsprop, adam):
                 check.raises(ValueError, function, bad_w, bad_g, used, 0.1, name=f"{rule} with two shapes", **settings)
                 after_one = function(w, second, used, 0.1, **settings)
             gradients = [first, second] if has_memory else [second]
-            for got, expected in [(after_none, after(rule, w, [first])), (after_one, after(rule, w, gradients))]:
-                try:
-                    check.close(got, expected, rtol=1e-6, atol=1e-8, name=f"a step of {rule} after a refused one")
+            for name, got, expected, alone in [
+                ("the first step", after_none, after(rule, w, [first]), after_first),
+                ("the second step", after_one, after(rule, w, gradients), after_second if has_memory else got_second),
+            ]:
+                try:  # the same steps without the refused ones
+                    check.close(got, alone, rtol=1e-6, atol=1e-8, name=f"{name} of {rule} after a refused one")
                 except check.CheckError as error:
                     raise check.CheckError(
                         error.kind, str(error), hint="compare the shapes before you write anything into state"
                     ) from None
+                check.close(got, expected, rtol=1e-6, atol=1e-8, name=f"{name} of {rule}")
 
 
 # %% [raw]
@@ -3755,6 +3766,8 @@ def test_refused_inputs(BatchNorm):
             layer = BatchNorm(features)
             layer.forward(x, True)
         mean, variance = 0.1 * x.mean(axis=0), 0.9 + 0.1 * x.var(axis=0, ddof=1)
+        check.close(layer.running_mean, mean, name="running_mean after one batch")
+        check.close(layer.running_var, variance, name="running_var after one batch")
         shapes = [(features,), (2, 4, features), (5, features + 1), (5, 2 * features + 2), (1, 1, features), (0,)]
         shapes += [(5, 1)] if features == 3 else [(5, 4), (1, 4)]
         calls = [(shape, train) for shape in shapes for train in (True, False)] + [((1, features), True)]
@@ -3811,13 +3824,18 @@ def test_shared_state_and_second_calls(BatchNorm):
             layer.gamma, layer.beta = gamma.copy(), beta.copy()
         y = [layer.forward(x, True) for layer, x in zip(layers, xs, strict=True)]
         dx = [layer.backward(dy) for layer, dy in zip(layers, dys[:2], strict=True)]
+    names = ["forward(x, True)", "backward(dy)", "dgamma", "dbeta", "running_mean", "running_var"]
     for k in range(2):
-        expected = truth(k, dys[k])
         layer = layers[k]
         got = [y[k], dx[k], layer.dgamma, layer.dbeta, layer.running_mean, layer.running_var]
-        expected = [*expected, 0.1 * xs[k].mean(axis=0), 0.9 + 0.1 * xs[k].var(axis=0, ddof=1)]
-        names = ["forward(x, True)", "backward(dy)", "dgamma", "dbeta", "running_mean", "running_var"]
-        for name, array, wanted in zip(names, got, expected, strict=True):
+        expected = [*truth(k, dys[k]), 0.1 * xs[k].mean(axis=0), 0.9 + 0.1 * xs[k].var(axis=0, ddof=1)]
+        with check.from_scratch():
+            alone = BatchNorm(3)
+            alone.gamma, alone.beta = gammas[k].copy(), betas[k].copy()
+            results = [alone.forward(xs[k], True), alone.backward(dys[k])]
+        results += [alone.dgamma, alone.dbeta, alone.running_mean, alone.running_var]
+        for name, array, by_itself, wanted in zip(names, got, results, expected, strict=True):
+            check.close(by_itself, wanted, atol=1e-8, name=f"{name} of a layer by itself")
             try:
                 check.close(array, wanted, atol=1e-8, name=f"{name} of one of two layers")
             except check.CheckError as error:
