@@ -1,10 +1,13 @@
 """Homework 1's master: its claims about its own runs and numbers, computed again."""
 
+import inspect
 import re
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import yaml
 
 from coursebuild.text import read_source
 from dlcourse import check, data, reference
@@ -30,6 +33,92 @@ def names(cells):
             exec(compile(cell.text, f"{MASTER.name}:{cell.line}", "exec"), held)
     plt.close("all")
     return held
+
+
+@dataclass(frozen=True)
+class MasterTest:
+    """One test cell of the master."""
+
+    question: str
+    config: dict
+    function: object
+
+    def run(self, names, seed):
+        with check.grading_seed(seed):
+            self.function(**{name: names[name] for name in inspect.signature(self.function).parameters})
+
+
+@pytest.fixture(scope="module")
+def tests(cells):
+    """All tests of the master, in order."""
+    found, question, in_tests = [], None, False
+    for cell in cells:
+        if cell.kind == "raw":
+            in_tests = cell.text.startswith("# BEGIN TESTS")
+            if cell.text.startswith("# BEGIN QUESTION"):
+                question = re.search(r"^name: (q\d+)$", cell.text, re.M)[1]
+        elif cell.kind == "code" and in_tests:
+            config = yaml.safe_load(cell.text.split("# BEGIN TEST CONFIG")[1].split('"""')[0])
+            held = {}
+            exec(compile(cell.text, f"{MASTER.name}:{cell.line}", "exec"), held)
+            (function,) = (value for name, value in held.items() if name.startswith("test_"))
+            found.append(MasterTest(question, config, function))
+    return found
+
+
+def is_slow(test):
+    """Whether a test trains a network."""
+    return "train_digits" in inspect.signature(test.function).parameters
+
+
+def test_points_and_topics_of_the_tests(cells, tests):
+    questions = [yaml.safe_load(cell.text) for cell in cells if cell.text.startswith("# BEGIN QUESTION")]
+    for question in questions:
+        own = [test for test in tests if test.question == question["name"]]
+        if question.get("manual"):
+            assert not own
+            continue
+        assert sum(test.config["points"] for test in own) == question["points"], question["name"]
+        names = [test.config["name"] for test in own]
+        assert len(set(names)) == len(names), question["name"]
+        kinds = [test.config.get("hidden", False) for test in own]
+        assert kinds == sorted(kinds) and set(kinds) == {False, True}, "public tests come first, and there are hidden ones"
+        assert all(test.config["failure_message"] for test in own)
+    assert sum(question["points"] for question in questions) == 100
+    assert len({test.function.__name__ for test in tests}) == len(tests)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_master_passes(names, tests, seed):
+    for test in tests:
+        if not is_slow(test):
+            test.run(names, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_master_passes_where_a_network_is_trained(names, tests, seed):
+    trained = [test for test in tests if is_slow(test)]
+    assert len(trained) == 2
+    for test in trained:
+        test.run(names, seed)
+
+
+def test_stubs_fail_every_test(cells, tests):
+    held, in_tests = {}, False
+    for cell in cells:
+        if cell.kind == "raw":
+            in_tests = cell.text.startswith("# BEGIN TESTS")
+        elif cell.kind == "code" and not in_tests:
+            text = re.sub(r"^# BEGIN SOLUTION NO PROMPT$.*?^# END SOLUTION$", "", cell.text, flags=re.M | re.S)
+            text = re.sub(r"^( *)# BEGIN SOLUTION$.*?# END SOLUTION$", r"\1raise NotImplementedError", text, flags=re.M | re.S)
+            text = re.sub(r"= [^=\n]*# SOLUTION$", "= ...", text, flags=re.M)
+            exec(compile(text, f"{MASTER.name}:{cell.line}", "exec"), held)
+    plt.close("all")
+    assert held["answers"]["logits"] is held["digit_net"] is ...
+    for test in tests:
+        with pytest.raises((check.CheckError, NotImplementedError)):
+            test.run(held, 0)
 
 
 def test_points_and_headers(cells):

@@ -737,7 +737,7 @@ def test_affine_gradients(Affine):
 name: repeated use of a layer
 points: 1
 hidden: true
-failure_message: each forward and each backward starts afresh, from the attributes as they are now, and belongs to one layer alone
+failure_message: each forward and each backward starts afresh, from what the attributes of this one layer hold now
 """  # END TEST CONFIG
 
 
@@ -2167,7 +2167,7 @@ def test_large_graphs(run_program):
             return run_program(f"y = a\nfor _ in range({count}):\n    y = y + y\nout = y.sum()\nout.backward()", a=a)
 
     # 18 doublings have 19 tensors and a quarter of a million paths: a millisecond if each tensor is visited once, some tenths
-    # of a second and more if each path is followed. The best of five tries tells the two apart even on a machine that does other things.
+    # of a second and more if each path is followed. The best of five tries tells them apart on a busy machine too.
     fastest = 1.0
     for _ in range(5):
         if fastest > 0.12:
@@ -2219,7 +2219,8 @@ def test_what_backward_leaves_alone(run_program):
             "m = a + b\ns = m.sum()\ng = [t.grad for t in (a, b, m, s)]\n",
             "m = a + b\ns = m.sum()\ns.backward()\ng = [t.grad for t in (a, b, m, s)]\n",
             "m = a.reshape(-1)\ns = m.sum()\ns.backward()\ng = [t.grad for t in (a, m, s)]\n",
-            "m = a - b\nn = -m\ns = n.sum(axis=0)\nr = s.sum()\nr.backward()\nr.backward()\ng = [t.grad for t in (a, b, m, n, s, r)]\n",
+            "m = a - b\nn = -m\ns = n.sum(axis=0)\nr = s.sum()\nr.backward()\nr.backward()\n"
+            "g = [t.grad for t in (a, b, m, n, s, r)]\n",
         ):
             got, _ = run_program(start + shared, a=x, b=y)
             check.close(got, np.array(0.0), name="1 where two tensors share an array as .grad, which")
