@@ -1784,13 +1784,14 @@ def test_shared_and_reused_tensors(run_program):
 
     for program in ("out = (a.exp() * b.tanh()).tanh().sum()", "out = (-(a.tanh() - b).exp()).tanh().sum()"):
         compare(program)
-    for program in ("out = (a * a).sum()", "out = (a + a).sum()", "out = (a - a).sum()"):
+    for program in ("out = (a * a).sum()", "out = (a + a).sum()"):
         try:
             compare(program)
         except check.CheckError as error:
             raise check.CheckError(error.kind, str(error), hint="a tensor that is used twice receives both gradients") from None
     long_arm = "\nfor _ in range(5):\n    d = (d * b).tanh()\n"
     programs = [
+        "out = (a - a).sum()",
         "out = (a - a + b).sum()",
         "out = (a * a * a - a).sum()",
         "c = a * b\nd = c" + long_arm + "out = (c * d).sum()",
