@@ -1167,7 +1167,7 @@ def test_calls_of_the_function(numeric_gradient):
 
     def recording(x, start, given, points, moved, is_overwritten):
         def function(a):
-            moved.append(not np.array_equal(x, start))
+            moved.append(not check.same(x, start))
             given.append(a)
             points.append(np.array(a))
             value = float(np.sum(points[-1] ** 2))
@@ -1183,7 +1183,7 @@ def test_calls_of_the_function(numeric_gradient):
             start, given, points, moved = x.copy(), [], [], []
             with check.from_scratch():
                 got = numeric_gradient(recording(x, start, given, points, moved, is_overwritten), x, h)
-            if any(moved) or not np.array_equal(x, start):
+            if any(moved) or not check.same(x, start):
                 raise check.CheckError("changed", "f saw an x that had moved", hint="move a copy, never x itself")
             if len(points) != 2 * x.size:
                 raise check.CheckError(
@@ -1220,7 +1220,7 @@ def test_calls_of_the_function(numeric_gradient):
                         "f was called at another point",
                         hint="each call moves one coordinate of x, by h up or by h down",
                     )
-                if any(not np.array_equal(kept, point) for kept, point in zip(given, points, strict=True)):
+                if any(not check.same(kept, point) for kept, point in zip(given, points, strict=True)):
                     raise check.CheckError(
                         "changed",
                         "an array that f had kept was changed later",
@@ -3081,11 +3081,11 @@ def test_generator(xavier_uniform, he_normal):
                 following = function(fan_in, fan_out, rng)
             for weight in (first, again, different, following):
                 check.shape(weight, (fan_out, fan_in), name=f"the weight of {name}")
-            if not np.array_equal(first, again):
+            if not check.same(first, again):
                 raise check.CheckError(
                     "value", "the same state gave two weights", hint="draw from the generator that is passed"
                 )
-            if np.array_equal(first, different) or (moved and np.array_equal(first, following)):
+            if check.same(first, different) or (moved and check.same(first, following)):
                 raise check.CheckError(
                     "value", "two states gave the same weight", hint="draw from the generator that is passed, and from no other"
                 )
@@ -4648,16 +4648,16 @@ def test_every_example_once_an_epoch(fit):
             order = twin.permutation(n)
             numbers = [np.ravel(rows)[::4] for rows, _, _ in calls[:-1]]
             seen = np.concatenate(numbers)
-            if not np.array_equal(np.sort(seen), np.arange(1.0, n + 1)):
+            if not check.same(np.sort(seen), np.arange(1.0, n + 1)):
                 raise check.CheckError("value", "a row is missing or comes twice", hint="each row comes once in each epoch")
-            if epoch and not np.array_equal(seen, order + 1) and any(np.array_equal(seen, old) for old in orders):
+            if epoch and not check.same(seen, order + 1) and any(check.same(seen, old) for old in orders):
                 raise check.CheckError("value", "an epoch has an old order", hint="draw a new order for each epoch")
             orders.append(seen)
             for k, (rows, labels, weight) in enumerate(calls):
                 part = order[k * size : (k + 1) * size]
                 wanted = (x_val, y_val) if k == per_epoch else (x[part], y[part])
                 check.shape(rows, wanted[0].shape, name="the examples of a call")
-                if k < per_epoch and not np.array_equal(labels, y[rows[:, 0, 0].astype(int) - 1]):
+                if k < per_epoch and not check.same(labels, y[rows[:, 0, 0].astype(int) - 1]):
                     raise check.CheckError("value", "labels of other rows", hint="x and y of a batch come from the same rows")
                 check.close(rows, wanted[0], name="the examples of a call")
                 check.close(labels, wanted[1], name="the labels of a call")
@@ -4978,7 +4978,7 @@ def test_trained_again(train_digits, digit_net):
             raise check.CheckError("finite", "the network holds NaN or infinity")
     others = digit_net if type(digit_net) is list else []
     pairs = [(a, b) for a, b in zip(net, others, strict=False) if type(b) is np.ndarray]
-    if pairs and len(net) == len(pairs) and all(np.array_equal(a, b) for a, b in pairs):
+    if pairs and len(net) == len(pairs) and all(check.same(a, b) for a, b in pairs):
         raise check.CheckError(
             "value", "another seed gave the same network", hint="all randomness comes from rng, the initial weights too"
         )
@@ -5538,12 +5538,12 @@ def test_mended_shuffling_on_other_inputs(mended_shuffled):
             check.shape(got_x, shape, name="the shuffled examples")
             check.shape(got_y, (count,), name="the shuffled labels")
             if count > 8:
-                stays = [np.array_equal(got, old) for got, old in ((got_x, x), (got_y, y))]
+                stays = [check.same(got, old) for got, old in ((got_x, x), (got_y, y))]
                 if all(stays):
                     raise check.CheckError("value", "nothing was shuffled", hint="the order must be random")
                 if any(stays):
                     raise check.CheckError("value", "one of the two was not shuffled", hint="both must be shuffled")
-                if np.array_equal(got_x, x[order]) and np.array_equal(got_y, y[other]):
+                if check.same(got_x, x[order]) and check.same(got_y, y[other]):
                     raise check.CheckError("value", "two orders were drawn", hint="draw one order, and use it for both")
             inverse = np.argsort(order)
             check.close(
