@@ -333,20 +333,19 @@ def _literal(node: ast.AST | None) -> bool:
 
 
 def _hints(function: ast.FunctionDef, path: Path, start: int) -> Iterator[str]:
-    """Every hint that the test can give: keys of mistakes={...}, and hint='...'."""
-    dicts = {
-        target.id: node.value
-        for node in ast.walk(function)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    """Every hint that the test can give: keys of mistakes={...}, and hint='...'.
+
+    Where mistakes is worked out (a dict that a loop chose, say), they are the sentences among the keys of the test's dicts.
+    """
+    keys = [key for node in ast.walk(function) if isinstance(node, ast.Dict) for key in node.keys]
+    keys += [node.slice for node in ast.walk(function) if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)]
+    sentences = [key.value for key in keys if _literal(key) and " " in key.value.strip()]
     for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
         for keyword in call.keywords:
             line = start + keyword.value.lineno - 1
             if keyword.arg == "mistakes":
-                found = _keys(keyword.value, dicts)
-                if found is None:
+                found = sentences if _keys(keyword.value) is None else _keys(keyword.value)
+                if not found and _keys(keyword.value) is None:
                     raise SourceError(path, line, "the hints of mistakes are string literals: mistakes={'...': wrong}")
                 yield from found
             elif keyword.arg == "hint":
@@ -355,12 +354,10 @@ def _hints(function: ast.FunctionDef, path: Path, start: int) -> Iterator[str]:
                 yield keyword.value.value
 
 
-def _keys(node: ast.AST, dicts: dict[str, ast.Dict]) -> list[str] | None:
-    """The keys of the dict that an expression gives, of either branch where it chooses; None where they are not literals."""
-    if isinstance(node, ast.Name) and node.id in dicts:
-        return _keys(dicts[node.id], {})
+def _keys(node: ast.AST) -> list[str] | None:
+    """The keys of the dict that an expression writes out, of either branch where it chooses; None for anything else."""
     if isinstance(node, ast.IfExp):
-        branches = [_keys(node.body, dicts), _keys(node.orelse, dicts)]
+        branches = [_keys(node.body), _keys(node.orelse)]
         return None if None in branches else branches[0] + branches[1]
     if isinstance(node, ast.Dict) and all(_literal(key) for key in node.keys):
         return [key.value for key in node.keys]

@@ -158,3 +158,11 @@ def test_torch_computing_the_answer_is_found():
         assert check.is_from_scratch()
         by_hand(x)
     assert not check.is_from_scratch() and by_torch(x).shape == (2, 3)
+
+
+def test_same_broadcasts_nothing():
+    nan = np.array([1.0, np.nan])
+    assert check.same(A, A.copy()) and check.same(nan, nan.copy()) and check.same(np.arange(3), np.arange(3.0))
+    others = (A[:1], A.T, A + 1, A.tolist(), np.empty((0, 2)), np.asmatrix(A), 1.0, None)
+    assert not any(check.same(A, other) or check.same(other, A) for other in others)
+    assert not check.same(nan, np.array([np.nan, 1.0]))

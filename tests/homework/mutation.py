@@ -1,0 +1,206 @@
+"""Mutants of a master's solutions: one small change each, which the tests must notice or somebody must call equivalent.
+
+    python -m tests.homework.mutation hw1_neural_networks
+
+A mutant that passes every test of its question is listed with the line that was changed. `tests/homework/hw1/equivalent.txt`
+names those that do nothing a prompt forbids, each with the reason.
+"""
+
+import argparse
+import ast
+import copy
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from coursebuild import master
+from tests.conftest import ROOT
+from tests.homework.answers import Answer
+from tests.homework.marking import Homework, split
+
+SECONDS = 30  # a mutant that takes longer is caught: questions have time limits
+SWAPS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Div,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.BitOr: ast.BitAnd,
+}
+NAMES = {"max": "min", "min": "max", "ones_like": "zeros_like", "zeros_like": "ones_like", "mean": "sum", "sum": "mean"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed solution: its question, the line of the master, what was changed, and the cell's new text."""
+
+    question: str
+    line: int
+    change: str
+    source: str
+
+    @property
+    def key(self) -> str:
+        """How equivalent.txt names it: independent of line numbers."""
+        return f"{self.question}: {self.change}"
+
+
+def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
+    """Every small change of one node: in words, and the node that replaces it (None: the statement goes)."""
+    if isinstance(node, ast.BinOp | ast.AugAssign) and type(node.op) in SWAPS:
+        yield _with(node, op=SWAPS[type(node.op)]())
+    if isinstance(node, ast.BoolOp):
+        yield _with(node, op=SWAPS[type(node.op)]())
+    if isinstance(node, ast.Compare):
+        for i, op in enumerate(node.ops):
+            if type(op) in SWAPS:
+                yield _with(node, ops=[*node.ops[:i], SWAPS[type(op)](), *node.ops[i + 1 :]])
+    if isinstance(node, ast.UnaryOp):
+        yield f"{ast.unparse(node)} -> {ast.unparse(node.operand)}", node.operand
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float, bool):
+        value = (not node.value) if isinstance(node.value, bool) else node.value + 1
+        yield _with(node, value=value)
+    if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("copy", "astype"):
+            yield f"{ast.unparse(node)} -> {ast.unparse(node.func.value)}", node.func.value
+        for i, keyword in enumerate(node.keywords):
+            yield _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]], says=f"without {keyword.arg}=")
+    if isinstance(node, ast.Attribute) and node.attr in NAMES:
+        yield _with(node, attr=NAMES[node.attr])
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield f"{ast.unparse(node)} -> {ast.unparse(node.value)}", node.value
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        yield _with(node, id=NAMES[node.id])
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr | ast.Raise | ast.If) and not isinstance(
+        getattr(node, "value", None), ast.Constant
+    ):
+        yield f"delete {ast.unparse(node).splitlines()[0]}", None
+
+
+def _with(node: ast.AST, says: str = "", **fields) -> tuple[str, ast.AST]:
+    new = copy.copy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return f"{ast.unparse(node)} -> {says or ast.unparse(new)}", new
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.AST, new: ast.AST | None):
+        self.old, self.new = old, new
+
+    def visit(self, node):
+        if node is self.old:
+            return ast.copy_location(self.new or ast.Pass(), node)
+        return self.generic_visit(node)
+
+
+def mutants(homework: Homework, path: Path, left_out: tuple[str, ...]) -> Iterator[Mutant]:
+    """Every mutant of every solution line; functions of the names left out are not changed."""
+    secret = {line.number for line in master.read_master(path) if line.secret == "solution"}
+    seen: dict[str, int] = {}
+    asked = {question.id for question in homework.questions}
+    for (question, cell), (_, whole) in zip(homework.code_cells, homework.cells, strict=True):
+        if question not in asked:
+            continue
+        tree = split(whole, homework.costly)[0]
+        skipped = {id(inner) for node in tree.body if getattr(node, "name", None) in left_out for inner in ast.walk(node)}
+        for node in ast.walk(tree):
+            if id(node) in skipped or cell.line + getattr(node, "lineno", -cell.line) - 1 not in secret:
+                continue
+            for change, new in changes(node):
+                function = _function_around(tree, node)
+                told = f"{function}: {change}" if function else change
+                seen[f"{question} {told}"] = count = seen.get(f"{question} {told}", 0) + 1
+                told += f" (number {count})" if count > 1 else ""
+                source = ast.unparse(ast.fix_missing_locations(_Replace(node, new).visit(copy_of(tree, node))))
+                yield Mutant(question, cell.line + node.lineno - 1, told, source)
+
+
+def copy_of(tree: ast.Module, keep: ast.AST) -> ast.Module:
+    """A deep copy of a tree in which one node stays the very same object."""
+    return copy.deepcopy(tree, {id(keep): keep})
+
+
+def _function_around(tree: ast.Module, node: ast.AST) -> str:
+    names = []
+    for outer in ast.walk(tree):
+        if isinstance(outer, ast.FunctionDef | ast.ClassDef) and any(inner is node for inner in ast.walk(outer)):
+            names.append(outer.name)
+    return ".".join(names)
+
+
+_homework: Homework | None = None
+
+
+def _begin(path: Path, costly: tuple[str, ...]) -> None:
+    global _homework
+    _homework = Homework(path, costly)
+    _homework.names()
+
+
+class _TooLongError(BaseException):
+    """Not an Exception, so that an answer that catches those does not catch this."""
+
+
+def _survives(mutant: Mutant) -> bool:
+    def stop(*_):
+        raise _TooLongError
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    try:
+        answer = Answer(mutant.question, "mutant", "a mutant", mutant.source, False)
+        names = _homework.names(answer, anew=False)
+        tests = sorted(_homework.question(mutant.question).tests, key=lambda test: "fonts" in test.topic)  # these train
+        return all(_homework.mark(test, names).error is None for test in tests)
+    except (Exception, _TooLongError):
+        return False
+    finally:
+        signal.alarm(0)
+
+
+def survivors(path: Path, costly: tuple[str, ...], left_out: tuple[str, ...], jobs: int = 2) -> tuple[list[Mutant], int]:
+    """The mutants that no test notices, and how many there were in all."""
+    made = list(mutants(Homework(path, costly), path, left_out))
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(path, costly)) as pool:
+        alive = list(pool.map(_survives, made, chunksize=8))
+    return [mutant for mutant, lives in zip(made, alive, strict=True) if lives], len(made)
+
+
+def equivalents(path: Path) -> dict[str, str]:
+    """The mutants that are as good as the original, and why: lines 'q1: change  # reason'."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            key, _, reason = line.partition("  # ")
+            found[key.strip()] = reason.strip()
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("homework")
+    parser.add_argument("--question")
+    chosen = parser.parse_args()
+    master_path = ROOT / "solutions" / chosen.homework / f"{chosen.homework}.py"
+    alive, count = survivors(master_path, ("digit_net",), ("train_digits",))
+    known = equivalents(Path(__file__).parent / chosen.homework.split("_")[0] / "equivalent.txt")
+    new = [mutant for mutant in alive if mutant.key not in known]
+    for mutant in new:
+        print(f"line {mutant.line}  {mutant.key}")
+    print(f"{count} mutants, {count - len(alive)} caught, {len(alive) - len(new)} equivalent, {len(new)} to look at")
+    sys.exit(bool(new))
