@@ -22,14 +22,12 @@ class Assignment:
     Attributes:
         version: of the tests.
         points: of all questions.
-        seconds: the time limits of all questions together.
         folder: holds manifest.json and tests/.
     """
 
     name: str
     version: str
     points: float
-    seconds: float
     folder: Path
 
 
@@ -48,8 +46,7 @@ def read_assignment(build: Path, name: str) -> Assignment:
         )
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        seconds = sum(question["time_limit_s"] for question in manifest["questions"] if not question["manual"])
-        made = Assignment(manifest["assignment"], manifest["version"], float(manifest["points"]), float(seconds), folder)
+        made = Assignment(manifest["assignment"], manifest["version"], float(manifest["points"]), folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssignmentError(f"{folder / 'manifest.json'} cannot be read ({error!r}): run `make build` again") from error
     if made.name != name or not (folder / "tests").is_dir():

@@ -26,6 +26,7 @@ from autograder.intake import Intake, IntakeError, collect
 from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult
 from autograder.store import Store, StoreError, Submission
 
+PATIENCE = 1800.0  # seconds; three times the deadline that a worker keeps by itself, see autograder.submission.Limits
 SHOWN = 50  # rows of the table at the end; of more submissions, those that need a look
 WRONG = 2  # exit code of a command that could not do its work
 INTERRUPTED = 130  # as shells have it for Ctrl-C
@@ -122,8 +123,7 @@ def _grade(intake: Intake, assignment: Assignment, store: Store, folder: Path, j
     for submission, result in plan.done:
         finished.append(_publish(folder, submission, result))
     stop = Event()
-    patience = 2 * assignment.seconds + 300
-    pool = LocalPool(assignment.folder, min(jobs, max(1, len(plan.open))), patience, stop, executor.GRADE)
+    pool = LocalPool(assignment.folder, min(jobs, max(1, len(plan.open))), PATIENCE, stop, executor.GRADE)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), TextColumn("left"))
     with closing(pool), _stops_cleanly(stop), Progress(*columns, console=out, disable=not out.is_terminal) as progress:
         bar = progress.add_task("", total=len(plan.open))
@@ -266,7 +266,7 @@ def _show_result(result: SubmissionResult) -> None:
         out.print(_text(line), soft_wrap=True)
     for question in result.questions:
         _show_question(question)
-    time = f"{result.seconds:.2f} s wall, {result.cpu_seconds:.2f} s CPU, at most {result.peak_memory_mb:.0f} MiB"
+    time = f"{result.seconds:g} s wall, {result.cpu_seconds:g} s CPU, at most {result.peak_memory_mb:.0f} MiB"
     versions = ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))
     out.print(_text(f"{time}; {versions}" if versions else time), soft_wrap=True)
     out.print(_text(f"notebook SHA-256 {result.notebook_hash}"), soft_wrap=True)

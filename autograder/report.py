@@ -132,13 +132,13 @@ def _head(result: SubmissionResult) -> str:
         score = '<div class="score"><small>no score yet</small></div>'
     else:
         score = f'<div class="score">{points(result.points)} <small>of {points(result.max_points)} points</small></div>'
-    about = f"Submitted by {for_html(result.student)}, attempt {result.attempt}."
+    about, later = f"Submitted by {for_html(result.student)}, attempt {result.attempt}", ""
     if by_hand := sum(question.max_points for question in result.questions if question.manual):
-        about += f" {points(by_hand)} of the points are for answers that a person reads; they come later."
+        later = f'<p class="soft">{points(by_hand)} of the points are for answers that a person reads; they come later.</p>'
     says = result.message_student or STATUSES[result.status].student
     tone = "" if result.status == "graded" else " note"
     return (
-        f'<header><div><h1>{for_html(result.assignment)}</h1><p class="soft">{about}</p></div>{score}</header>\n'
+        f'<header><div><h1>{for_html(result.assignment)}</h1><p class="soft">{about}</p></div>{score}</header>\n{later}'
         f'<div class="card{tone}" role="status">{for_html(says)}</div>'
     )
 

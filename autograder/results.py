@@ -199,6 +199,8 @@ def without_score(
         detail: added to what the instructor is told, and for 'unreadable' the student, whose file it is about.
     """
     says = STATUSES[status]
+    if detail:
+        detail = f"{detail[0].upper()}{detail[1:]}" + ("" if detail.endswith((".", "\n")) else ".")
     return SubmissionResult(
         assignment=assignment,
         student=student,
