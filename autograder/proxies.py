@@ -36,8 +36,10 @@ PLAIN_ERRORS = {
     and not issubclass(kind, (StopIteration, StopAsyncIteration, UnicodeError, ExceptionGroup, Warning))
 } | {"LinAlgError": np.linalg.LinAlgError}
 
+SHOWN = 12  # elements of an array or a list that a message shows
+
 _short = reprlib.Repr()
-_short.maxother = _short.maxstring = 120
+_short.maxother = _short.maxstring = 300
 
 
 class LostError(BaseException):
@@ -400,7 +402,7 @@ class Link:
             errors=np.geterr(),
         )
         value = reply.get("value")
-        self.last_call += f" returned {_short.repr(value)}"
+        self.last_call += f" returned {shown(value)}"
         if watch:
             _change(arrays, reply.get("changed"))
         for name in reply.get("warnings") or ():
@@ -426,8 +428,21 @@ class Link:
 
 
 def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:
-    given = [_short.repr(value) for value in args] + [f"{name}={_short.repr(value)}" for name, value in kwargs.items()]
-    return ", ".join(given)
+    return ", ".join([shown(value) for value in args] + [f"{name}={shown(value)}" for name, value in kwargs.items()])
+
+
+def shown(value: Any) -> str:
+    """A value on one line, for a message: large arrays by their shape, functions by their name."""
+    if type(value) in (np.ndarray, torch.Tensor) and math.prod(value.shape) > SHOWN:
+        return f"{'an array' if type(value) is np.ndarray else 'a tensor'} of shape {tuple(value.shape)}"
+    if type(value) is np.random.Generator:
+        return "rng"
+    if isinstance(value, types.FunctionType):
+        return "a function" if value.__name__ == "<lambda>" else value.__name__
+    if type(value) in (list, tuple) and len(value) <= SHOWN:
+        inside = ", ".join(map(shown, value))
+        return f"[{inside}]" if type(value) is list else f"({inside})"
+    return " ".join(_short.repr(value).split())
 
 
 def _change(arrays: list[Any], changed: Any) -> None:

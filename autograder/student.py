@@ -276,7 +276,8 @@ class Side:
         scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
         with warnings.catch_warnings(record=True) as given, np.errstate(**request["errors"]):
             warnings.simplefilter("always")
-            with scratch, torch.set_grad_enabled(request["grad"]), self.student_code():
+            # Grad mode first: to set it is a call of torch, too.
+            with torch.set_grad_enabled(request["grad"]), scratch, self.student_code():
                 value = request["function"](*request["args"], **request["kwargs"])
         for tensor in value if type(value) in (list, tuple) else [value]:
             if type(tensor) is torch.Tensor and tensor.requires_grad and not tensor.is_leaf:
