@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from autograder import batch, containment, executor, report
@@ -205,12 +205,12 @@ def _write_csv(folder: Path, rows: list[_Row]) -> None:
 def _print_table(rows: list[_Row]) -> None:
     counts = Counter(row.status for row in rows)
     chosen = rows if len(rows) <= SHOWN else [row for row in rows if row.status != "graded"]
-    table = Table("student", "attempt", "id", "status", Text("points", justify="right"), Text("seconds", justify="right"))
+    table = Table("student", "attempt", "id", "status", Column("points", justify="right"), Column("seconds", justify="right"))
     for row in sorted(chosen, key=lambda row: (row.student, row.attempt))[:SHOWN]:
         points = "none" if row.points is None else f"{report.points(row.points)} of {report.points(row.max_points)}"
         style = "" if row.status == "graded" else "yellow" if STATUSES[row.status].by_student else "red"
         cells = (_text(row.student), str(row.attempt), row.token[:8], Text(row.status, style=style))
-        table.add_row(*cells, Text(points, justify="right"), Text(f"{row.seconds:.1f}", justify="right"))
+        table.add_row(*cells, Text(points), Text(f"{row.seconds:g}"))
     if chosen:
         out.print(table)
     if len(chosen) > SHOWN:
@@ -273,9 +273,11 @@ def _show_result(result: SubmissionResult) -> None:
 
 
 def _show_question(question: QuestionResult) -> None:
-    points = f"{report.points(question.points)} of {report.points(question.max_points)}"
-    says = "read by a person" if question.manual else f"{question.status}, {question.seconds:g} s"
-    table = Table(title=_text(f"{question.id} {question.title}: {points}, {says}"), title_justify="left", show_edge=False)
+    best = report.points(question.max_points)
+    says = f"{report.points(question.points)} of {best}, {question.status}, {question.seconds:g} s"
+    if question.manual:
+        says = f"a person reads it, for up to {best}"
+    table = Table(title=_text(f"{question.id} {question.title}: {says}"), title_justify="left", show_edge=False)
     for column in ("test", "kind", "result", "points", "hint or message"):
         table.add_column(column)
     for test in question.tests:

@@ -94,7 +94,7 @@ class LocalPool:
         patience: seconds after which a worker with a task counts as hung and is killed: beyond the submission's own
             deadline, which the worker keeps.
         stop: once it is set, `run` yields what is finished, and ends.
-        grade: 'module:function' with the signature of `autograder.submission.grade`.
+        grade: 'module:function' like `autograder.submission.grade`; the module has `Limits` and `start` too.
     """
 
     def __init__(self, folder: Path, jobs: int, patience: float, stop: Event | None = None, grade: str = GRADE):
@@ -263,6 +263,7 @@ def work(pipe: str, driver: str, folder: str, grade: str) -> None:
     die_with_parent(int(driver))
     module, name = grade.split(":")
     grading = import_module(module)
+    grading.start().close()  # the zygote is warm before the first submission, whose time it would cost
     link = connection.Connection(int(pipe))
     link.send_bytes(b"ready")
     while True:

@@ -67,6 +67,11 @@ def _hidden(question: QuestionResult) -> list[TestResult]:
     return [test for test in question.tests if test.hidden]
 
 
+def _hinted(question: QuestionResult) -> list[TestResult]:
+    """The hidden tests whose hint is told: of those that were run, and failed."""
+    return [test for test in _hidden(question) if question.status == "graded" and not test.passed and test.hint]
+
+
 def hidden_summary(question: QuestionResult) -> str:
     """'3 of 5 hidden tests passed; 2 failed, on: broadcasting, empty input', by topic and never by name; '' if there are none."""
     hidden = _hidden(question)
@@ -99,7 +104,7 @@ def next_steps(result: SubmissionResult) -> list[str]:
                 f'{name}: run grader.check("{question.id}") in your notebook; it shows the first public test that fails.'
             )
         else:
-            hint = next((test.hint for test in _hidden(question) if not test.passed and test.hint), None)
+            hint = next((test.hint for test in _hinted(question)), None)
             steps.append(f"{name}: {hint}" if hint else f"{name}: test your code on {question.title} with inputs of your own.")
     if len(steps) > NEXT:
         rest = len(steps) - NEXT
@@ -173,7 +178,8 @@ def _question(number: int, question: QuestionResult) -> str:
         parts.append(f'<p class="bad">{for_html(STATUSES[question.status].student)}</p>')
     if question.note:
         parts.append(f"<p>{for_html(question.note)}</p>")
-    items = [_public_test(test) for test in question.tests if not test.hidden]
+    ran = question.status == "graded"  # else some tests were not run, and hints would be guesses
+    items = [_public_test(test, ran) for test in question.tests if not test.hidden]
     if summary := hidden_summary(question):
         items.append(_hidden_tests(question, summary))
     if items:
@@ -187,12 +193,14 @@ def _mark(passed: bool) -> str:
     return f'<span class="mark {"good" if passed else "bad"}" aria-hidden="true">{"✓" if passed else "✗"}</span>'
 
 
-def _public_test(test: TestResult) -> str:
-    says = f"{'passed' if test.passed else 'failed'}, {points(test.points)} of {points(test.max_points)}"
+def _public_test(test: TestResult, ran: bool) -> str:
+    says = (
+        f"{'passed' if test.passed else 'failed' if ran else 'not passed'}, {points(test.points)} of {points(test.max_points)}"
+    )
     parts = [f'{_mark(test.passed)}{for_html(test.topic)} <span class="soft">{says}</span>']
     if not test.passed and test.message:
         parts.append(f"<pre>{for_html(test.message, lines=True)}</pre>")
-    if not test.passed and test.hint:
+    if not test.passed and test.hint and ran:
         parts.append(f'<p class="hint">{for_html(test.hint)}</p>')
     return f"<li>{''.join(parts)}</li>"
 
@@ -201,9 +209,7 @@ def _hidden_tests(question: QuestionResult, summary: str) -> str:
     hidden = _hidden(question)
     got, best = sum(test.points for test in hidden), sum(test.max_points for test in hidden)
     says = f'{for_html(summary)} <span class="soft">{points(got)} of {points(best)}</span>'
-    hints = [
-        f'<p class="hint">{for_html(test.topic)}: {for_html(test.hint)}</p>' for test in hidden if not test.passed and test.hint
-    ]
+    hints = [f'<p class="hint">{for_html(test.topic)}: {for_html(test.hint)}</p>' for test in _hinted(question)]
     return f"<li>{_mark(all(test.passed for test in hidden))}{says}{''.join(hints)}</li>"
 
 
@@ -235,7 +241,7 @@ def gradescope(result: SubmissionResult) -> str:
 
 def _gradescope_test(question: QuestionResult, test: TestResult) -> dict[str, object]:
     message = "" if test.hidden or test.passed else test.message or ""
-    hint = f"Hint: {test.hint}" if test.hint and not test.passed else ""
+    hint = f"Hint: {test.hint}" if test.hint and not test.passed and question.status == "graded" else ""
     return {
         "name": f"{visible(question.id)}: {visible(test.topic)}",
         "name_format": "text",
@@ -259,7 +265,7 @@ def _plain_summary(result: SubmissionResult) -> str:
         if question.status != "graded":
             lines.append(f"    {STATUSES[question.status].student}")
         lines += [f"    {visible(text)}" for text in (question.note, hidden_summary(question)) if text]
-        lines += [f"    {visible(f'{test.topic}: {test.hint}')}" for test in _hidden(question) if not test.passed and test.hint]
+        lines += [f"    {visible(f'{test.topic}: {test.hint}')}" for test in _hinted(question)]
     return "\n".join([*lines, "What to do next:", *(f"    {visible(step)}" for step in next_steps(result))])
 
 

@@ -157,7 +157,9 @@ class Store:
         Raises:
             StoreError: another run holds it.
         """
-        with self._explained(), self.path.with_name(f"{self.path.name}.lock").open("a") as lock:
+        with self._explained():
+            lock = self.path.with_name(f"{self.path.name}.lock").open("a")
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

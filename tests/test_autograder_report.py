@@ -34,8 +34,8 @@ QUESTIONS = (
         TestResult("float32", 1.5, 1.5, True, True),
     ), 1.2, note="Its check cell is missing, so it was tested at the end."),
     QuestionResult("q3", "Training loop", "timeout", 0.0, 14.0, (
-        TestResult("loss falls", 0.0, 4.0, False, False),
-        TestResult("held-out fonts", 0.0, 10.0, True, False),
+        TestResult("loss falls", 0.0, 4.0, False, False, hint="not run, so no hint"),
+        TestResult("held-out fonts", 0.0, 10.0, True, False, hint="not run, so no hint"),
     ), 20.0),
     QuestionResult("q4", "Derive batch norm's backward", "graded", 0.0, 5.0, manual=True),
 )  # fmt: skip
@@ -106,6 +106,8 @@ def test_the_page_shows_points_by_question_and_public_tests_by_name():
         assert words in PLAIN.text, words
     assert "not shown" not in PLAIN.text, "a passed test has no message"
     assert "divide by the sum" not in PLAIN.text, "and no hint"
+    assert "loss falls not passed, 0 of 4" in PLAIN.text
+    assert "not run, so no hint" not in PLAIN.text + report.gradescope(RESULT)
 
 
 def test_hidden_tests_are_told_by_topic_points_and_hint_alone():
