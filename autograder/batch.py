@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autograder.executor import Executor, Task
 from autograder.intake import LARGEST, IntakeError, Received
-from autograder.results import SubmissionResult
+from autograder.results import STATUSES, SubmissionResult
 from autograder.store import Store, Submission
 
 
@@ -58,7 +58,7 @@ def read_assignment(build: Path, name: str) -> Assignment:
 class Plan:
     """Which submissions have a result already, and which are to be graded."""
 
-    done: list[tuple[Submission, SubmissionResult]]
+    done: list[Submission]
     open: list[tuple[Submission, Received]]
 
 
@@ -77,9 +77,9 @@ def plan(received: list[Received], assignment: Assignment, store: Store, quarant
         if submission.id in seen:
             continue  # the same bytes from the same student, in two places
         seen.add(submission.id)
-        result = store.get(submission, assignment.version)
-        if result is not None and (result.counts or (result.status == "quarantine" and not quarantined)):
-            made.done.append((submission, result))
+        status = store.status(submission, assignment.version)
+        if status is not None and (STATUSES[status].by_student or (status == "quarantine" and not quarantined)):
+            made.done.append(submission)
         else:
             made.open.append((submission, one))
     return made

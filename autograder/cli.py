@@ -120,8 +120,8 @@ def _grade(intake: Intake, assignment: Assignment, store: Store, folder: Path, j
     plan = batch.plan(intake.received, assignment, store, quarantined)
     out.print(f"{len(plan.open)} to grade, {len(plan.done)} graded before. Students' ids are taken from the files' names.")
     finished = []
-    for submission, result in plan.done:
-        finished.append(_publish(folder, submission, result))
+    for submission in plan.done:
+        finished.append(_publish(folder, submission, store.get(submission, assignment.version)))
     stop = Event()
     pool = LocalPool(assignment.folder, min(jobs, max(1, len(plan.open))), PATIENCE, stop, executor.GRADE)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), TextColumn("left"))

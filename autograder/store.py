@@ -73,7 +73,7 @@ faults = Table(
     "faults",
     tables,
     Column("id", Integer, primary_key=True),
-    Column("submission", ForeignKey("submissions.id"), nullable=False),
+    Column("submission", ForeignKey("submissions.id"), nullable=False, index=True),
     Column("tests_version", String, nullable=False),
     Column("status", String, nullable=False),
     Column("result", Text, nullable=False),
@@ -253,6 +253,16 @@ class Store:
                 query = select(faults.c.result).where(mine).order_by(faults.c.id.desc()).limit(1)
                 text = connection.execute(query).scalar()
             return None if text is None else from_json(text)
+
+    def status(self, submission: Submission, tests_version: str) -> str | None:
+        """The status of what `get` returns, without reading all of it."""
+        with self._explained(), self._engine.connect() as connection:
+            for table in (grades, faults):
+                mine = (table.c.submission == submission.id) & (table.c.tests_version == tests_version)
+                query = select(table.c.status).where(mine).order_by(table.c.id.desc()).limit(1)
+                if (found := connection.execute(query).scalar()) is not None:
+                    return found
+            return None
 
     @staticmethod
     def _grade(connection: Connection, submission: Submission, tests_version: str) -> str | None:
