@@ -268,6 +268,30 @@ def importable(value: Any) -> tuple[str, str] | None:
     return (module, path) if found is value else None
 
 
+class Watched:
+    """The arrays of a call whose test looks for changes in place, and those that the student's code passed to callbacks."""
+
+    def __init__(self, arrays: list[Any]):
+        self.arrays = arrays
+        self.passed: dict[int, np.ndarray] = {}  # by what the student's side calls them
+
+    def take(self, args: list, changed: Any, same: Any) -> list:
+        """Bring this side's arrays up to date; an array that was passed before is the same array again."""
+        _change(self.arrays, changed)
+        if type(same) is not list or len(same) != len(args):
+            return args
+        taken = []
+        for value, name in zip(args, same, strict=True):
+            old = self.passed.get(name) if type(name) is int else None
+            if type(value) is np.ndarray and old is not None and old.shape == value.shape and old.dtype == value.dtype:
+                np.copyto(old, value)
+                value = old
+            elif type(value) is np.ndarray and type(name) is int:
+                self.passed[name] = value
+            taken.append(value)
+        return taken
+
+
 class Link:
     """Requests to the student's side, each under the deadline of its question.
 
@@ -284,6 +308,7 @@ class Link:
         self.lost: str | None = None
         self.memory_ran_out = False
         self.last_call = ""
+        self.watched: list[Watched | None] = []  # by the calls that are open
         self.raised: list[Exception] = []  # by functions of the tests that the student's code called
 
     def begin(self, seconds: float) -> None:
@@ -375,6 +400,8 @@ class Link:
             raise wire.WireError("no such function")
         if type(args) is not list or type(kwargs) is not dict or not all(type(name) is str for name in kwargs):
             raise wire.WireError("no arguments")
+        if self.watched and self.watched[-1]:
+            args = self.watched[-1].take(args, message.get("changed"), message.get("same"))
         arrays = list(arrays_in([args, kwargs]))
         before = [bits(array) for array in arrays]
         try:
@@ -391,16 +418,12 @@ class Link:
         self.codec.inputs = []
         watch = check.is_unchanged()
         self.last_call = f"{getattr(function, '_student_label', 'it')}({_arguments(args, kwargs)})"
-        reply = self.request(
-            "call",
-            function=function,
-            args=list(args),
-            kwargs=kwargs,
-            watch=watch,
-            grad=torch.is_grad_enabled(),
-            from_scratch=check.is_from_scratch(),
-            errors=np.geterr(),
-        )
+        facts = {"grad": torch.is_grad_enabled(), "from_scratch": check.is_from_scratch(), "errors": np.geterr()}
+        self.watched.append(Watched(arrays) if watch else None)
+        try:
+            reply = self.request("call", function=function, args=list(args), kwargs=kwargs, watch=watch, **facts)
+        finally:
+            self.watched.pop()
         value = reply.get("value")
         self.last_call += f" returned {shown(value)}"
         if watch:

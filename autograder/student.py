@@ -168,6 +168,24 @@ def bits(array: Any) -> bytes:
     )
 
 
+class Watched:
+    """The arrays of a call whose test looks for changes in place, and what they held when the other side last heard."""
+
+    def __init__(self, arrays: list[Any]):
+        self.arrays, self.held = arrays, [bits(array) for array in arrays]
+        self.passed: list[Any] = []  # to callbacks; kept alive, so that an id() stands for one array
+
+    def changes(self) -> list[list]:
+        """Place and content of each array that has changed since the last time."""
+        found = []
+        for place, array in enumerate(self.arrays):
+            now = bits(array)
+            if now != self.held[place]:
+                self.held[place] = now
+                found.append([place, array])
+        return found
+
+
 class Side:
     """Runs cells and answers requests, until the pipe is closed."""
 
@@ -175,12 +193,13 @@ class Side:
         self.pipe, self.cells = pipe, cells
         self.codec = StudentCodec(self)
         self.tapes: dict[int, list[torch.Tensor]] = {}  # for a tensor's number, the inputs that its gradient flows to
+        self.watched: list[Watched | None] = []  # by the calls that are open
         self.is_running = False  # student code, which may be interrupted
         self.main = types.ModuleType("__main__")
         sys.modules["__main__"] = self.main
         self.names = self.main.__dict__
         shell = Shell(self.names)
-        self.names.update(get_ipython=lambda: shell, display=lambda *args, **kwargs: None)
+        self.names.update(get_ipython=lambda: shell, display=lambda *args, **kwargs: None, grader=Nothing())
         signal.signal(signal.SIGALRM, self._alarm)
 
     def _alarm(self, number: int, frame: object) -> None:
@@ -272,20 +291,23 @@ class Side:
     def _do_call(self, request: dict[str, Any]) -> dict[str, Any]:
         inputs = self.codec.inputs
         arrays = list(arrays_in([request["args"], request["kwargs"]]))
-        before = [bits(array) for array in arrays] if request["watch"] else []
+        watched = Watched(arrays) if request["watch"] else None
         scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
-        with warnings.catch_warnings(record=True) as given, np.errstate(**request["errors"]):
-            warnings.simplefilter("always")
-            # Grad mode first: to set it is a call of torch, too.
-            with torch.set_grad_enabled(request["grad"]), scratch, self.student_code():
-                value = request["function"](*request["args"], **request["kwargs"])
+        self.watched.append(watched)
+        try:
+            with warnings.catch_warnings(record=True) as given, np.errstate(**request["errors"]):
+                warnings.simplefilter("always")
+                # Grad mode first: to set it is a call of torch, too.
+                with torch.set_grad_enabled(request["grad"]), scratch, self.student_code():
+                    value = request["function"](*request["args"], **request["kwargs"])
+        finally:
+            self.watched.pop()
         for tensor in value if type(value) in (list, tuple) else [value]:
             if type(tensor) is torch.Tensor and tensor.requires_grad and not tensor.is_leaf:
                 self.tapes[self.codec.number(tensor)] = inputs
-        changed = [[i, array] for i, (array, old) in enumerate(zip(arrays, before, strict=False)) if bits(array) != old]
         return {
             "value": value,
-            "changed": changed,
+            "changed": watched.changes() if watched else [],
             "shared": _shared(value, arrays),
             "warnings": [str(warning.category.__name__) for warning in given[:WARNINGS]],
         }
@@ -308,8 +330,13 @@ class Side:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             before, self.is_running = self.is_running, False  # an alarm in the middle of a frame would tear it
+            message = {"callback": number, "args": list(args), "kwargs": kwargs, "changed": [], "same": []}
+            watched = self.watched[-1] if self.watched else None
+            if watched:
+                watched.passed += args
+                message.update(changed=watched.changes(), same=[id(value) for value in args])
             try:
-                self.pipe.send({"callback": number, "args": list(args), "kwargs": kwargs}, self.codec)
+                self.pipe.send(message, self.codec)
                 result = self.serve()
             finally:
                 self.is_running = before
