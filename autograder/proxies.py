@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from autograder import wire
-from autograder.student import arrays_in, bits
+from autograder.student import Watched as Compared
+from autograder.student import held, mutable_in, take_over
 from dlcourse import check
 
 ALARM_S = 0.2  # between two interrupts of code that has run out of time
@@ -269,15 +270,15 @@ def importable(value: Any) -> tuple[str, str] | None:
 
 
 class Watched:
-    """The arrays of a call whose test looks for changes in place, and those that the student's code passed to callbacks."""
+    """The arguments of a call whose test looks at them, and the arrays that the student's code passed to callbacks."""
 
-    def __init__(self, arrays: list[Any]):
-        self.arrays = arrays
+    def __init__(self, values: list[Any]):
+        self.values = values
         self.passed: dict[int, np.ndarray] = {}  # by what the student's side calls them
 
     def take(self, args: list, changed: Any, same: Any) -> list:
         """Bring this side's arrays up to date; an array that was passed before is the same array again."""
-        _change(self.arrays, changed)
+        _change(self.values, changed)
         if type(same) is not list or len(same) != len(args):
             return args
         taken = []
@@ -351,6 +352,8 @@ class Link:
         except MemoryError:
             self._lose("memory")
         if "error" in reply:
+            if op == "call" and self.watched[-1]:
+                _change(self.watched[-1].values, reply.get("changed"))
             self._raise(reply["error"])
         return reply
 
@@ -402,21 +405,19 @@ class Link:
             raise wire.WireError("no arguments")
         if self.watched and self.watched[-1]:
             args = self.watched[-1].take(args, message.get("changed"), message.get("same"))
-        arrays = list(arrays_in([args, kwargs]))
-        before = [bits(array) for array in arrays]
+        mine = Compared(mutable_in(args, kwargs))
         try:
             value = self.codec.functions[number](*args, **kwargs)
-            changed = [[i, array] for i, (array, old) in enumerate(zip(arrays, before, strict=True)) if bits(array) != old]
-            self._send({"op": "result", "value": value, "changed": changed})
+            self._send({"op": "result", "value": value, "changed": mine.changes()})
         except Exception as error:
             self.raised.append(error)  # what it says is the test's own: the student's side learns only that it failed
             self._send({"op": "failed"})
 
     def call(self, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Call a student's function."""
-        arrays = list(arrays_in([list(args), kwargs]))
+        arrays = mutable_in(list(args), kwargs)
         self.codec.inputs = []
-        watch = check.is_unchanged()
+        watch = check.is_in_place()
         self.last_call = f"{getattr(function, '_student_label', 'it')}({_arguments(args, kwargs)})"
         facts = {"grad": torch.is_grad_enabled(), "from_scratch": check.is_from_scratch(), "errors": np.geterr()}
         self.watched.append(Watched(arrays) if watch else None)
@@ -468,15 +469,10 @@ def shown(value: Any) -> str:
     return " ".join(_short.repr(value).split())
 
 
-def _change(arrays: list[Any], changed: Any) -> None:
+def _change(values: list[Any], changed: Any) -> None:
     for item in changed if type(changed) is list else ():
-        if type(item) is list and len(item) == 2 and type(item[0]) is int and 0 <= item[0] < len(arrays):
-            mine, now = arrays[item[0]], item[1]
-            if type(now) is type(mine) and now.shape == mine.shape and now.dtype == mine.dtype:
-                if type(mine) is np.ndarray:
-                    np.copyto(mine, now)
-                else:
-                    mine.data.copy_(now)
+        if type(item) is list and len(item) == 2 and type(item[0]) is int and 0 <= item[0] < len(values):
+            take_over(values[item[0]], item[1])
 
 
 def _with_shared(value: Any, arrays: list[Any], shared: Any) -> Any:
@@ -493,7 +489,7 @@ def _with_shared(value: Any, arrays: list[Any], shared: Any) -> Any:
             type(result) is np.ndarray
             and result.shape == mine.shape
             and result.dtype == mine.dtype
-            and bits(result) == bits(mine)
+            and held(result) == held(mine)
         ):
             value = type(value)(mine[...] if i == place else item for i, item in enumerate(value)) if many else mine[...]
     return value

@@ -147,42 +147,76 @@ class StudentCodec(wire.Codec):
         return tensor
 
 
-def arrays_in(value: Any) -> Iterator[Any]:
-    """Every array and tensor in nested lists, tuples and dicts, in order: both sides count arguments like this."""
-    if type(value) in (np.ndarray, torch.Tensor):
-        yield value
-    elif type(value) in (list, tuple):
-        for item in value:
-            yield from arrays_in(item)
-    elif type(value) is dict:
-        for item in value.values():
-            yield from arrays_in(item)
+def mutable_in(args: list, kwargs: dict[str, Any]) -> list[Any]:
+    """Every argument that a call may change, nested ones too, in order: both sides count them like this."""
+    found = []
+
+    def search(value: Any) -> None:
+        if type(value) in (np.ndarray, torch.Tensor, np.random.Generator, list, dict):
+            found.append(value)
+        if type(value) in (list, tuple, dict):
+            for item in value.values() if type(value) is dict else value:
+                search(item)
+
+    for value in [*args, *kwargs.values()]:
+        search(value)
+    return found
 
 
-def bits(array: Any) -> bytes:
-    """What an array or tensor holds, to compare by."""
-    return (
-        array.tobytes()
-        if type(array) is np.ndarray
-        else array.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    )
+def held(value: Any) -> Any:
+    """What one of these holds, to compare by: bytes, a state, or the very items."""
+    if type(value) is np.ndarray:
+        return value.tobytes()
+    if type(value) is torch.Tensor:
+        return value.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+    if type(value) is np.random.Generator:
+        return repr(value.bit_generator.state)
+    return list(value) if type(value) is list else [item for pair in value.items() for item in pair]
+
+
+def is_held(value: Any, before: Any) -> bool:
+    """Whether it still holds what it held."""
+    now = held(value)
+    if type(now) is not list:
+        return now == before
+    return len(now) == len(before) and all(new is old for new, old in zip(now, before, strict=True))
+
+
+def take_over(mine: Any, now: Any) -> None:
+    """Change one of these to what the other side says it holds now, if it can hold that."""
+    if type(now) is not type(mine):
+        return
+    if type(mine) in (np.ndarray, torch.Tensor):
+        if now.shape != mine.shape or now.dtype != mine.dtype:
+            return
+        if type(mine) is np.ndarray:
+            np.copyto(mine, now)
+        else:
+            mine.data.copy_(now)
+    elif type(mine) is np.random.Generator:
+        if type(mine.bit_generator) is type(now.bit_generator):
+            mine.bit_generator.state = now.bit_generator.state
+    elif type(mine) is list:
+        mine[:] = now
+    else:
+        mine.clear()
+        mine.update(now)
 
 
 class Watched:
-    """The arrays of a call whose test looks for changes in place, and what they held when the other side last heard."""
+    """The arguments of a call, and what they held when the other side last heard."""
 
-    def __init__(self, arrays: list[Any]):
-        self.arrays, self.held = arrays, [bits(array) for array in arrays]
+    def __init__(self, values: list[Any]):
+        self.values, self.held = values, [held(value) for value in values]
         self.passed: list[Any] = []  # to callbacks; kept alive, so that an id() stands for one array
 
     def changes(self) -> list[list]:
-        """Place and content of each array that has changed since the last time."""
+        """Place and content of each that has changed since the last time."""
         found = []
-        for place, array in enumerate(self.arrays):
-            now = bits(array)
-            if now != self.held[place]:
-                self.held[place] = now
-                found.append([place, array])
+        for place, value in enumerate(self.values):
+            if not is_held(value, self.held[place]):
+                self.held[place] = held(value)
+                found.append([place, value])
         return found
 
 
@@ -194,6 +228,7 @@ class Side:
         self.codec = StudentCodec(self)
         self.tapes: dict[int, list[torch.Tensor]] = {}  # for a tensor's number, the inputs that its gradient flows to
         self.watched: list[Watched | None] = []  # by the calls that are open
+        self.changed_before: list[list] = []  # by the call that has just raised
         self.is_running = False  # student code, which may be interrupted
         self.main = types.ModuleType("__main__")
         sys.modules["__main__"] = self.main
@@ -231,7 +266,8 @@ class Side:
         try:
             return {"id": request["id"], **getattr(self, f"_do_{request['op']}")(request)}
         except BaseException as error:
-            return {"id": request["id"], "error": self._told(error)}
+            changed, self.changed_before = self.changed_before, []
+            return {"id": request["id"], "error": self._told(error), "changed": changed}
 
     def _told(self, error: BaseException) -> dict[str, Any]:
         kind = "raised"
@@ -290,7 +326,7 @@ class Side:
 
     def _do_call(self, request: dict[str, Any]) -> dict[str, Any]:
         inputs = self.codec.inputs
-        arrays = list(arrays_in([request["args"], request["kwargs"]]))
+        arrays = mutable_in(request["args"], request["kwargs"])
         watched = Watched(arrays) if request["watch"] else None
         scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
         self.watched.append(watched)
@@ -300,6 +336,9 @@ class Side:
                 # Grad mode first: to set it is a call of torch, too.
                 with torch.set_grad_enabled(request["grad"]), scratch, self.student_code():
                     value = request["function"](*request["args"], **request["kwargs"])
+        except BaseException:
+            self.changed_before = watched.changes() if watched else []
+            raise
         finally:
             self.watched.pop()
         for tensor in value if type(value) in (list, tuple) else [value]:
@@ -342,10 +381,9 @@ class Side:
                 self.is_running = before
             if result["op"] == "failed":
                 raise CallbackError
-            arrays = list(arrays_in([list(args), kwargs]))
-            for place, array in result["changed"]:
-                if type(arrays[place]) is np.ndarray:
-                    np.copyto(arrays[place], array)
+            values = mutable_in(list(args), kwargs)
+            for place, now in result["changed"]:
+                take_over(values[place], now)
             return result["value"]
 
         return call

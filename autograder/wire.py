@@ -14,6 +14,7 @@ import os
 import select
 import struct
 import time
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -206,9 +207,9 @@ class Codec:
         if kind in (list, tuple, set, frozenset):
             tag = {list: "l", tuple: "t", set: "s", frozenset: "fs"}[kind]
             return [tag, *(self.encode(item, buffers, depth + 1) for item in value)]
-        if kind is dict:
+        if kind in (dict, OrderedDict):  # the latter is what state_dict() gives
             parts = [self.encode(part, buffers, depth + 1) for item in value.items() for part in item]
-            return ["d", *parts]
+            return ["d" if kind is dict else "od", *parts]
         if kind is np.ndarray and value.dtype.str in DTYPES:
             return ["n", *_array_parts(value, buffers)]
         if issubclass(kind, np.generic) and kind.__module__ == "numpy" and value.dtype.str in DTYPES:
@@ -262,9 +263,9 @@ class Codec:
         if tag in ("l", "t", "s", "fs"):
             made = [self.decode(part, buffers, depth + 1) for part in parts]
             return {"l": list, "t": tuple, "s": set, "fs": frozenset}[tag](made)
-        if tag == "d":
+        if tag in ("d", "od"):
             made = [self.decode(part, buffers, depth + 1) for part in parts]
-            return dict(zip(made[::2], made[1::2], strict=True))
+            return (dict if tag == "d" else OrderedDict)(zip(made[::2], made[1::2], strict=True))
         if tag == "n":
             return _array_made(parts, buffers)
         if tag == "v":

@@ -124,7 +124,7 @@ def test_rule_4_no_test_is_open_before_the_students_side_exists(work, monkeypatc
     real = trusted._fork_student
 
     def late(cells, bounds):
-        trusted.kept = {"deadline_s": 1, "folder": str(work.folder)}
+        trusted.kept = {"deadline_s": 1, "folder": [str(work.folder)]}  # a dict of plain values alone is not tracked
         return real(cells, bounds)
 
     monkeypatch.setattr(trusted, "_fork_student", late)
@@ -141,7 +141,7 @@ def test_rule_5_a_change_in_place_comes_back_only_where_the_test_looks_for_it(wo
     attack = "def double(x):\n    x[...] = 0\n    return x * 1"
     assert work.answer("def double(x): return 2 * x").points == 1
     assert work.answer(attack).points == 0
-    monkeypatch.setattr(check, "is_unchanged", lambda: True)
+    monkeypatch.setattr(check, "is_in_place", lambda: True)
     assert work.answer(attack, here=True).points == 1
     monkeypatch.undo()
     work.questions.clear()

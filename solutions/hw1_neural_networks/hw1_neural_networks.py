@@ -2625,7 +2625,7 @@ def test_parameters_of_different_shapes(run_steps):
                     optimizer.step()
                 expected.append(w.detach().numpy())
             try:
-                with check.from_scratch():
+                with check.in_place(), check.from_scratch():
                     (alone,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
                     together = run_steps(rule, weights, gradients, 0.05)
                     (again,) = run_steps(rule, weights[:1], [now[:1] for now in gradients], 0.05)
@@ -2763,7 +2763,7 @@ def test_refused_shapes(momentum, rmsprop, adam):
     ]:
         w, first, second = rng.standard_normal((3, 2, 3))
         undisturbed = {}
-        with check.from_scratch():
+        with check.in_place(), check.from_scratch():
             got_second = function(w, second, {}, 0.1, **settings)
             after_first = function(w, first, undisturbed, 0.1, **settings)
             after_second = function(w, second, undisturbed, 0.1, **settings)
@@ -2771,7 +2771,7 @@ def test_refused_shapes(momentum, rmsprop, adam):
         for left, right in [*pairs, ((3,), (2, 3)), ((1,), (4,)), ((1, 3), (3,))]:
             bad_w, bad_g = rng.standard_normal(left), rng.standard_normal(right)
             fresh, used = {}, {}
-            with check.from_scratch():
+            with check.in_place(), check.from_scratch():
                 check.raises(ValueError, function, bad_w, bad_g, fresh, 0.1, name=f"{rule} with two shapes", **settings)
                 after_none = function(w, first, fresh, 0.1, **settings)
                 function(w, first, used, 0.1, **settings)
@@ -3115,7 +3115,7 @@ def test_refused_sizes(xavier_uniform, he_normal):
         for fan_in, fan_out in [(0, 3), (3, 0), (-1, 3), (3, -1), (-7, 10), (10, -7), (0, 0), (-2, -2)]:
             rng = check.rng(38665)
             before = rng.bit_generator.state
-            with check.from_scratch():
+            with check.in_place(), check.from_scratch():
                 check.raises(ValueError, function, fan_in, fan_out, rng, name=f"{name} with a size below 1")
             if rng.bit_generator.state != before:
                 raise check.CheckError("changed", f"{name} drew numbers first", hint="nothing is drawn when a size is refused")

@@ -28,7 +28,7 @@ class CheckError(AssertionError):
 
 _grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
 _from_scratch: ContextVar[bool] = ContextVar("from_scratch", default=False)
-_unchanged: ContextVar[bool] = ContextVar("unchanged", default=False)
+_in_place: ContextVar[bool] = ContextVar("in_place", default=False)
 NO_TORCH = "This question is to be answered in NumPy: torch did the computing here."
 
 
@@ -227,15 +227,26 @@ def grad(
 def unchanged(**arrays: np.ndarray) -> Iterator[None]:
     """Raise if a function changes its arguments in place: with unchanged(w=w): step(w)."""
     before = {name: np.array(_array(array)) for name, array in arrays.items()}
-    token = _unchanged.set(True)
-    try:
+    with in_place():
         yield
-    finally:
-        _unchanged.reset(token)
     for name, array in arrays.items():
         now = _array(array)
         if now.shape != before[name].shape or not np.array_equal(now, before[name], equal_nan=now.dtype.kind in "fc"):
             raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first")
+
+
+@contextmanager
+def in_place() -> Iterator[None]:
+    """Say that what a function does to its arguments counts inside: with in_place(): step(w, g, state).
+
+    In one process it always does. A grader that runs the calls elsewhere brings changes of arrays, dicts, lists and
+    generators back only here and inside `unchanged`: elsewhere they would be a way to change what a test expects.
+    """
+    token = _in_place.set(True)
+    try:
+        yield
+    finally:
+        _in_place.reset(token)
 
 
 def raises(error: type[BaseException], function: Callable, *args: Any, name: str = "the function", **kwargs: Any) -> None:
@@ -284,6 +295,6 @@ def is_from_scratch() -> bool:
     return _from_scratch.get()
 
 
-def is_unchanged() -> bool:
-    """Whether a test that is running now looks for changes in place: a grader that runs the calls elsewhere brings them back."""
-    return _unchanged.get()
+def is_in_place() -> bool:
+    """Whether a test that is running now looks at what happens to arguments."""
+    return _in_place.get()

@@ -1,0 +1,210 @@
+"""What tests can do with a student's objects, which live in another process."""
+
+import pytest
+
+from tests.engine import Work
+
+
+@pytest.fixture
+def work(tmp_path):
+    return Work(tmp_path)
+
+
+HEAD = "    import numpy as np\n    import torch\n    from dlcourse import check\n"
+CASES = {
+    "functions": ("def f(x, *, k=1): return x + k", "f", "check.close(f(2, k=3), 5)"),
+    "classes and attributes": (
+        "class A:\n    z = 3\n    def __init__(self, x): self.x = x\n    def get(self, y): return self.x + y",
+        "A",
+        "a = A(np.ones(2)); check.close(a.get(1.0), np.full(2, 2.0)); a.x = np.zeros(2); check.close(a.x, np.zeros(2)); "
+        "check.close(A.z, 3); check.close(hasattr(a, 'nothing'), False)",
+    ),
+    "objects passed back": ("class A: n = 4\ndef f(a): return a.n", "A, f", "check.close(f(A()), 4); check.close(f(A), 4)"),
+    "identity": ("class A: pass\na = A()\ndef f(): return a", "a, f", "check.close(f() is a, True)"),
+    "items": ("class A:\n    def __getitem__(self, k): return k * 2\na = A()", "a", "check.close(a[3], 6)"),
+    "modules": ("import math as m", "m", "check.close(m.sqrt(4.0), 2.0)"),
+    "context managers": (
+        "log = []\nclass A:\n    def __enter__(self): log.append(1)\n    def __exit__(self, *e): log.append(2)",
+        "A, log",
+        "with A():\n        pass",
+    ),
+    "generators": ("def g(n):\n    for i in range(n): yield i, [i]", "g", "check.close(sum(i for i, _ in g(4)), 6)"),
+    "endless generators": (
+        "def g():\n    i = 0\n    while True:\n        i += 1\n        yield i",
+        "g",
+        "it = g(); check.close([next(it), next(it)][1], 2)",
+    ),
+    "callbacks": (
+        "def f(g, x): return g(x) + g(2 * x)",
+        "f",
+        "check.close(f(lambda x: x**2, np.ones(2)), np.full(2, 5.0))",
+    ),
+    "callbacks of callbacks": (
+        "def f(g): return g(lambda y: y + 1)\ndef h(x): return 2 * x",
+        "f, h",
+        "check.close(f(lambda inner: inner(h(3))), 7)",
+    ),
+    "callbacks that raise": (
+        "def f(g): return g()",
+        "f",
+        "check.raises(KeyError, f, lambda: {}['a'])",
+    ),
+    "functions by name": (
+        "import dlcourse.reference\ndef f(step): return step is dlcourse.reference.momentum",
+        "f",
+        "from dlcourse import reference; check.close(f(reference.momentum), True); check.close(f(len), False)",
+    ),
+    "errors by type": (
+        "import numpy as np\ndef f(): raise ValueError('x')\ndef g(): np.linalg.inv(np.zeros((2, 2)))\n"
+        "class Own(KeyError): pass\ndef h(): raise Own",
+        "f, g, h",
+        "check.raises(ValueError, f); check.raises(np.linalg.LinAlgError, g); check.raises(KeyError, h)",
+    ),
+    "plain data": (
+        "def f(x): return x",
+        "f",
+        "for x in (1, 1.5, 'a', b'a', None, True, [1, (2, {3})], {'a': {1: 2}}, ..., 2j, range(3), slice(1, None)):\n"
+        "        y = f(x)\n        check.close(y == x and type(y) is type(x), True)",
+    ),
+    "arrays of every dtype": (
+        "def f(x): return x",
+        "f",
+        "for t in '? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 c8 c16'.split():\n"
+        "        x = np.arange(6).reshape(2, 3).astype(t)\n"
+        "        for y in (x, x.T, x[:, ::-1], x[:0], x[0, 0], np.array(x[0, 0])):\n"
+        "            z = f(y)\n            check.close(type(z) is type(y), True); check.close(z, y, dtype=x.dtype)",
+    ),
+    "tensors of every dtype": (
+        "def f(x): return x",
+        "f",
+        "for t in (torch.bool, torch.uint8, torch.int64, torch.float16, torch.bfloat16, torch.float32, torch.complex64):\n"
+        "        x = torch.arange(4).reshape(2, 2).to(t)\n        y = f(x)\n"
+        "        check.close(bool(torch.equal(x, y)) and x.dtype == y.dtype, True)",
+    ),
+    "generators of random numbers": (
+        "def f(rng): return rng.standard_normal(3)",
+        "f",
+        "check.close(f(check.rng(5)), check.rng(5).standard_normal(3))",
+    ),
+    "gradients through functions": (
+        "def f(x, w): return (x * w).sum() ** 2, x + 1",
+        "f",
+        "x = torch.tensor([1.0, 2.0], requires_grad=True); w = torch.tensor([3.0, 4.0], requires_grad=True)\n"
+        "    y, z = f(x, w); (y + 2 * z.sum()).backward()\n"
+        "    check.close(x.grad, torch.tensor([68.0, 90.0])); check.close(w.grad, torch.tensor([22.0, 44.0]))",
+    ),
+    "gradients through two calls": (
+        "import torch\ndef f(x): return torch.sin(x)",
+        "f",
+        "x = torch.tensor(0.5, requires_grad=True); f(f(x)).backward()\n"
+        "    check.close(x.grad, torch.cos(torch.sin(torch.tensor(0.5))) * torch.cos(torch.tensor(0.5)), rtol=1e-5)",
+    ),
+    "modules of torch": (
+        "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layer = torch.nn.Linear(3, 2)\n        self.drop = torch.nn.Dropout(0.5)\n"
+        "    def forward(self, x): return self.drop(self.layer(x))",
+        "Net",
+        "net = Net(); params = list(net.parameters()); check.shape(params[0], (2, 3)); check.shape(params[1], (2,))\n"
+        "    net.eval(); x = torch.ones(4, 3); y = net(x); y.sum().backward()\n"
+        "    check.close(params[1].grad, torch.full((2,), 4.0)); check.close(net.layer.bias.grad, torch.full((2,), 4.0))\n"
+        "    check.close(isinstance(params[0], torch.nn.Parameter), True); check.close(net.training, False)\n"
+        "    with torch.no_grad():\n        check.close(net(x).requires_grad, False)\n"
+        "    state = net.state_dict(); check.close(sorted(state)[0] == 'layer.bias', True)\n"
+        "    state = dict(state.items()); net.load_state_dict({k: torch.zeros_like(v) for k, v in state.items()})\n"
+        "    check.close(net(x).detach(), torch.zeros(4, 2))",
+    ),
+    "changes in place, looked for": (
+        "def f(x): x += 1",
+        "f",
+        "x = np.zeros(2)\n    try:\n        with check.unchanged(x=x):\n            f(x)\n"
+        "    except check.CheckError as error:\n        check.close(error.kind == 'changed', True)\n"
+        "    else:\n        raise ValueError('unseen')",
+    ),
+    "changes in place that count": (
+        "def f(x, state, rng, items):\n    state['n'] = state.get('n', 0) + 1; rng.random(); items.append(x); x += 1\n"
+        "    raise ValueError",
+        "f",
+        "x, state, rng, items = np.zeros(2), {'a': np.zeros(1)}, check.rng(1), []\n"
+        "    check.raises(ValueError, f, x, state, rng, items)\n"
+        "    check.close(x, np.zeros(2)); check.close(len(state), 1); check.close(len(items), 0)\n"
+        "    with check.in_place():\n        check.raises(ValueError, f, x, state, rng, items)\n"
+        "    twin = check.rng(1); twin.random(); check.close(rng.random(), twin.random())\n"
+        "    check.close(x, np.ones(2)); check.close(state['n'], 1); check.close(items[0], np.ones(2))",
+    ),
+    "changes that a callback sees": (
+        "import numpy as np\ndef f(g, x):\n    a = np.zeros(1)\n    for i in range(3):\n        x += 1; a += 1; g(a)\n    x -= 3",
+        "f",
+        "x, seen, kept = np.zeros(1), [], []\n    with check.unchanged(x=x):\n"
+        "        f(lambda a: (seen.append(float(x[0])), kept.append(a))[0], x)\n"
+        "    check.close(seen[2], 3.0); check.close(kept[0], np.full(1, 3.0))",
+    ),
+    "memory shared with an argument": (
+        "def f(x): return x\ndef g(x): return x.copy()",
+        "f, g",
+        "x = np.ones(3); check.close(np.shares_memory(f(x), x), True); check.close(np.shares_memory(g(x), x), False)",
+    ),
+    "warnings": (
+        "import numpy as np\ndef f(): return np.exp(np.array([1e4]))",
+        "f",
+        "import warnings\n    with warnings.catch_warnings(record=True) as given:\n        warnings.simplefilter('always')\n"
+        "        f()\n    check.close(given[0].category is RuntimeWarning, True)\n"
+        "    with warnings.catch_warnings(record=True) as given, np.errstate(all='ignore'):\n        f()\n"
+        "    check.close(len(given), 0)",
+    ),
+    "torch refused": (
+        "import torch, numpy as np\ndef f(x):\n    return torch.sum(torch.tensor(x)).item()\ndef g(x): return float(np.sum(x))",
+        "f, g",
+        "with check.from_scratch():\n        check.close(g(np.ones(3)), 3.0)\n    check.close(f(np.ones(3)), 3.0)\n"
+        "    try:\n        with check.from_scratch():\n            f(np.ones(3))\n"
+        "    except check.CheckError as error:\n        check.close(error.kind == 'torch', True)\n"
+        "    else:\n        raise ValueError('unseen')",
+    ),
+    "names that are missing": ("pass", "nothing", "check.close(nothing is None, True)"),
+    "gaps": ("x = ...", "x", "check.close(x is ..., True)"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_test_can_do_with(work, case):
+    code, names, test = CASES[case]
+    work.ask(f"def test_it({names}):\n{HEAD}    {test}", hidden=False)
+    result = work.answer(code)
+    assert result.points == 1, result.tests[0].message
+
+
+USES = ["bool(a)", "a == 1", "a < 1", "a + 1", "1 + a", "-a", "float(a)", "int(a)", "len(a)", "iter(a)", "list(a)", "a @ a",
+        "np.asarray(a)", "np.sum(a)", "1 in a", "abs(a)", "round(a)", "a in [1, 2]", "torch.sum(a)", "[1, 2][a]", "np.ones(2) * a",
+        "not a", "max(a, 1)", "sum(a)", "np.isfinite(a).all()"]  # fmt: skip
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_proxy_is_no_value(work, use):
+    work.ask(f"def test_it(A):\n{HEAD}    a = A()\n    {use}", hidden=False)
+    body = "".join(
+        f"    def __{name}__(self, *a, **k): return 1\n"
+        for name in [
+            "bool",
+            "eq",
+            "lt",
+            "add",
+            "radd",
+            "neg",
+            "float",
+            "int",
+            "len",
+            "matmul",
+            "abs",
+            "round",
+            "contains",
+            "mul",
+            "rmul",
+            "index",
+        ]
+    )
+    assert work.answer(f"class A:\n{body}    def __iter__(self): return iter([1])").points == 0
+
+
+def test_a_public_test_tells_what_went_in_and_came_out(work):
+    work.ask("def test_f(f):\n    from dlcourse import check\n    check.close(f(2), 4.0)", hidden=False)
+    result = work.answer("def f(x): return 5.0")
+    assert result.tests[0].message == "f(2) returned 5.0: the result is 5 where 4 is expected"
