@@ -27,6 +27,7 @@ from autograder import containment, wire
 from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult, without_score, worst
 from autograder.zygote import Zygote
 
+AGAIN_CPU_S = 10.0  # a notebook that took longer is not run again for the sake of messages
 START_S = 60.0  # until the notebook is read and the student's side locked
 SLACK_S = 2.0  # between the trusted side's own alarm and its end
 WATCH_S = 0.1  # between two looks at the student's files
@@ -160,38 +161,50 @@ class _Grading:
         # Each attempt ends a question for good, by its tests or by what it did, so this ends too.
         while True:
             before = len(self.told) + len(self.skipped)
-            is_whole = self._attempt(public_only=False)
+            is_whole = self._attempt()
             if is_whole or len(self.told) + len(self.skipped) == before or time.monotonic() > self.end:
                 break
         for question in self.asked:
             self.told.setdefault(question, {"status": "timeout", "tests": [], "note": "", "seconds": 0.0})
-        if self._wants_messages():
-            self._attempt(public_only=True)
+        wanting = self._wants_messages()
+        if wanting:
+            self._attempt(wanting)
 
-    def _wants_messages(self) -> bool:
-        """Whether a public test failed whose message could not be told, and there is time to run those tests alone."""
-        left = self.end - time.monotonic()
-        wanting = any(_is_short(test) for event in self.told.values() for test in event["tests"])
-        return wanting and not self.skipped and left > self.limits.submission_s / 2
+    def _wants_messages(self) -> list[str]:
+        """Questions with a public test that failed, and was told in short: if there is time to run those tests alone."""
+        if self.skipped or self.cpu_s > AGAIN_CPU_S or self.end - time.monotonic() < self.limits.submission_s / 2:
+            return []
+        return [
+            question
+            for question in self.asked
+            if any(not test["hidden"] and not test["passed"] for test in self.told[question]["tests"])
+        ]
 
-    def _attempt(self, public_only: bool) -> bool:
-        """One pair of processes, to its end. True when every question was reached."""
+    def _attempt(self, messages_of: list[str] | None = None) -> bool:
+        """One pair of processes, to its end. True when every question was reached.
+
+        Args:
+            messages_of: run the public tests of these questions alone, for what they tell.
+        """
         folder = Path(tempfile.mkdtemp(prefix="grading-"))
         scratch = folder / "scratch"
         scratch.mkdir(mode=0o700)
         pair = _Pair(self.start(), scratch, self.limits)
         try:
-            return self._follow(pair, scratch, public_only)
+            return self._follow(pair, scratch, messages_of)
         finally:
             pair.close()
             _remove(scratch)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _follow(self, pair: "_Pair", scratch: Path, public_only: bool) -> bool:
+    def _follow(self, pair: "_Pair", scratch: Path, messages_of: list[str] | None) -> bool:
         bounds = containment.Bounds(str(scratch), memory_mb=self.limits.memory_mb, cpu_s=int(self.limits.submission_s) + 10)
         ready = self._prepare(pair, bounds)
         pair.watch(ready["pid"])
-        done = [] if public_only else [question for question in self.told if question not in self.skipped]
+        done, skipped, public_only = [question for question in self.told if question not in self.skipped], self.skipped, False
+        if messages_of:
+            last = max(map(self.asked.index, messages_of))
+            done, skipped, public_only = [q for q in self.asked if q not in messages_of], self.asked[last + 1 :], True
         left = max(0.0, self.end - time.monotonic())
         order = {
             "folder": str(self.folder),
@@ -199,7 +212,7 @@ class _Grading:
             "deadline_s": left,
             "factor": self.limits.factor,
             "done": done,
-            "skipped": self.skipped,
+            "skipped": skipped,
             "public_only": public_only,
         }
         pair.tell({"attempt": order, "grace_s": self.limits.grace_s})
@@ -213,7 +226,7 @@ class _Grading:
             elif name == "question":
                 self._question(event, public_only)
                 pair.until = time.monotonic() + START_S
-            elif name == "lost":
+            elif name == "lost" and not public_only:
                 self._skip(event["questions"], pair.overfull)
             elif name == "finished":
                 whole = True
@@ -276,10 +289,6 @@ class _Grading:
                 QuestionResult(**head, status=event["status"], points=points, tests=tests, seconds=seconds, note=event["note"])
             )
         return tuple(found)
-
-
-def _is_short(test: dict[str, Any]) -> bool:
-    return not test["hidden"] and not test["passed"]
 
 
 class _Pair:

@@ -171,7 +171,7 @@ def test_rule_6_no_text_of_the_students_is_told_about_a_hidden_test(work, monkey
     assert "73.05" not in to_json(result)
     assert result.questions[0].tests[0].hint == "the default hint" and result.questions[0].tests[0].message is None
     monkeypatch.setattr(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None), raising=False)
-    monkeypatch.setattr(submission._Grading, "_wants_messages", lambda self: False)  # a fresh side, which has seen nothing
+    monkeypatch.setattr(submission._Grading, "_wants_messages", lambda self: [])  # a fresh side, which has seen nothing
     leaked = work.grade(*cells, here=True)
     assert "73.05" in leaked.questions[1].note and "73.05" in leaked.questions[1].tests[0].message
 

@@ -4081,7 +4081,7 @@ def test_draws_from_the_generator(dropout):
         numbers = twin.random(shape)
         x = check.rng(38683).uniform(1, 2, shape)
         expected = (numbers >= p) / (1 - p)
-        with check.from_scratch():
+        with check.in_place(), check.from_scratch():
             result = dropout(x, p, rng, True)
         check.same_type(result, (), name="dropout(x, p, rng, True)")
         y, mask = result
@@ -4104,7 +4104,7 @@ def test_draws_from_the_generator(dropout):
                 hint="draw rng.random(x.shape) once, also for p = 0, and nothing else",
             )
         rng = check.rng(38682)
-        with check.from_scratch():
+        with check.in_place(), check.from_scratch():
             result = dropout(x, p, rng, False)
         check.same_type(result, (), name="dropout(x, p, rng, False)")
         check.close(result[0], x, name="y in evaluation")
@@ -4114,7 +4114,7 @@ def test_draws_from_the_generator(dropout):
     # A number that equals p is at least p.
     numbers = check.rng(38684).random((4, 5))
     p = float(np.sort(numbers.ravel())[7])
-    with check.from_scratch():
+    with check.in_place(), check.from_scratch():
         result = dropout(np.ones((4, 5)), p, check.rng(38684), True)
     check.same_type(result, (), name="dropout(x, p, rng, True)")
     mistakes = {"an element is kept where its number equals p, too": (numbers > p) / (1 - p)}
