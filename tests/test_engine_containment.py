@@ -1,0 +1,232 @@
+"""What student code can reach: nothing but the interpreter, its packages, and a folder of its own."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autograder import containment, submission, syscalls, zygote
+from tests.engine import QUICK, Work, notebook
+
+
+@pytest.fixture
+def work(tmp_path):
+    return Work(tmp_path)
+
+
+ALIVE = "def test_x(x):\n    from dlcourse import check\n    check.close(x, 7)"
+HEAD = "import ctypes, os, socket, subprocess, sys, signal\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+HEAD += (
+    "def call(number, *args):\n    if libc.syscall(number, *args) < 0:\n        raise OSError(ctypes.get_errno(), 'refused')\n"
+)
+# For each layer, what works only without it. {private} is a file that the grader could read, {outside} a folder.
+ESCAPES = {
+    "read a file": ("landlock", "open({private!r}).read()"),
+    "list a folder": ("landlock", "os.listdir({outside!r})"),
+    "read its own maps": ("landlock", "open('/proc/self/maps').read()"),
+    "read the parent's environment": ("landlock", "open(f'/proc/{{os.getppid()}}/environ', 'rb').read()"),
+    "read the parent's memory": ("landlock", "open(f'/proc/{{os.getppid()}}/mem', 'rb').read(0)"),
+    "write a file": ("landlock", "open({outside!r} + '/new', 'w').write('a')"),
+    "write into a package": ("landlock", "open(os.__file__, 'a')"),
+    "shared memory": ("landlock", "open('/dev/shm/left-by-student', 'w')"),
+    "a socket of the network": ("seccomp", "socket.socket()"),
+    "a socket of this machine": ("seccomp", "socket.socket(socket.AF_UNIX)"),
+    "a raw netlink socket": ("seccomp", "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)"),
+    "a pair of sockets": ("seccomp", "socket.socketpair()"),
+    "fork": ("seccomp", "os.fork() or os._exit(0)"),
+    "vfork and exec": ("seccomp", "subprocess.run(['/bin/true'])"),
+    "memfd": ("seccomp", "os.memfd_create('a')"),
+    "ptrace": ("seccomp", "libc.ptrace(0, 0, 0, 0) == 0 or 1/0"),
+    "chmod": ("seccomp", "open('mine', 'w').close(); os.chmod('mine', 0o777)"),
+    "a symbolic link": ("seccomp", "os.symlink('/etc/passwd', 'link')"),
+    "a hard link": ("seccomp", "open('mine', 'w').close(); os.link('mine', 'link')"),
+    "a signal to the parent": ("seccomp", "os.kill(os.getppid(), 0)"),
+    "userfaultfd or a key": ("seccomp", "call(250, 0, -3, 1)"),
+    "a pidfd": ("seccomp", "os.pidfd_open(os.getppid())"),
+    "another signal at the parent's death": ("seccomp", "libc.prctl(1, 0, 0, 0, 0) == 0 or 1/0"),
+    "more memory": ("limits", "__import__('numpy').empty(5 << 29, 'u1')"),
+    "a large file": ("limits", "open('large', 'wb').truncate(100 << 20)"),
+    "many open files": ("limits", "kept = [open('/dev/null') for _ in range(200)]"),
+    "a privilege": ("capabilities", "'CapEff:\\t0000000000000000' in open('/proc/self/status').read() and 1/0"),
+}
+
+
+# What stops an escape as well: another process may be looked at with its capabilities only, Landlock knows links and exec too.
+BEHIND = {
+    "read the parent's environment": ["capabilities"],
+    "read the parent's memory": ["capabilities"],
+    "a signal to the parent": ["landlock"],
+    "a symbolic link": ["landlock"],
+    "vfork and exec": ["landlock"],
+}
+
+
+def without(monkeypatch, *names):
+    """Switch layers off, for trusted sides that are forked from this process."""
+    monkeypatch.setattr(containment, "LAYERS", {name: put for name, put in ALL.items() if name not in names})
+
+
+ALL = dict(containment.LAYERS)
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_an_escape_fails_and_works_without_its_layer(work, tmp_path, escape, monkeypatch):
+    layer, code = ESCAPES[escape]
+    if layer == "capabilities" and os.geteuid() != 0:
+        pytest.skip("an ordinary user has none to drop")
+    work.ask(ALIVE)
+    (tmp_path / "private").write_text("secret")
+    code = HEAD + code.format(private=str(tmp_path / "private"), outside=str(tmp_path)) + "\nx = 7"
+    if layer != "capabilities":  # to see them, /proc must be readable
+        assert work.answer(code).points == 0
+    if layer == "capabilities":
+        without(monkeypatch, "landlock")
+        assert work.answer(code, here=True).points == 0
+    without(monkeypatch, layer, *BEHIND.get(escape, []), *(["landlock"] if layer == "capabilities" else []))
+    result = work.answer(code, here=True)
+    assert result.points == 1, result.note
+    Path("/dev/shm/left-by-student").unlink(missing_ok=True)
+
+
+def test_every_layer_is_there():
+    found = containment.layers()
+    assert [layer.name for layer in found] == list(containment.LAYERS)
+    assert all(layer.present for layer in found), found
+
+
+def test_nothing_of_the_checkout_is_readable_but_dlcourse(work):
+    root = Path(__file__).resolve().parent.parent
+    inside = [Path(path) for path in containment.readable() if root in Path(path).parents]
+    assert all("site-packages" in path.parts or ".venv" in path.parts or path.name == "dlcourse" for path in inside)
+    private = [root / name for name in ("tests", "solutions", "homework", "autograder", "coursebuild")]
+    assert containment.exposed(*private, work.folder) == []
+
+
+def test_an_assignment_in_a_readable_folder_is_refused(work, monkeypatch):
+    work.ask(ALIVE)
+    monkeypatch.setattr(containment, "readable", lambda: [str(work.folder.parent)])
+    result = work.grade("x = 7", 'grader.check("q1")')
+    assert (result.status, result.points) == ("refused", None)
+
+
+@pytest.mark.parametrize("layer", containment.LAYERS)
+def test_a_missing_layer_means_refused(work, layer, monkeypatch):
+    def fails(bounds):
+        raise OSError(errno.ENOSYS, "not here")
+
+    work.ask(ALIVE)
+    monkeypatch.setattr(containment, "LAYERS", ALL | {layer: fails})
+    result = work.grade("x = 7", 'grader.check("q1")', here=True)
+    assert (result.status, result.points) == ("refused", None) and layer in result.message_instructor.lower()
+
+
+SCRIPT = """
+import ctypes, errno, json, os, sys
+from pathlib import Path
+from autograder import containment, submission, syscalls
+from tests.engine import QUICK
+folder, user, numbers, error = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4])
+if user:
+    os.setgroups([]); os.setgid(user); os.setuid(user)
+if numbers:
+    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+    syscalls.install(syscalls.denied(numbers, error))
+result = submission.grade((folder / "notebook").read_bytes(), folder, student="a", attempt=1, limits=QUICK, seed=1)
+print(result.status, result.points, result.message_instructor)
+submission.close()
+"""
+# unshare, mount, umount2, pivot_root, setns, clone3, fsopen, move_mount, ptrace, keyctl, bpf: what containers forbid
+CONTAINER = [272, 165, 166, 155, 308, 435, 430, 429, 101, 250, 321]
+LANDLOCK = [444, 445, 446]
+
+
+def graded_elsewhere(work, user=0, numbers=(), error=errno.EPERM):
+    import json
+
+    work.ask(ALIVE)
+    (work.folder / "notebook").write_bytes(notebook("x = 7", 'grader.check("q1")'))
+    for path in (work.folder, *work.folder.rglob("*"), *work.folder.parents):
+        if "pytest" in str(path):
+            path.chmod(0o755)
+    command = [sys.executable, "-c", SCRIPT, str(work.folder), str(user), json.dumps(list(numbers)), str(error)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd="/" if user else None,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
+def test_it_works_under_a_containers_filter(work):
+    assert graded_elsewhere(work, numbers=CONTAINER).startswith("graded 1")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
+def test_it_refuses_where_landlock_is_forbidden(work):
+    assert graded_elsewhere(work, numbers=LANDLOCK, error=errno.ENOSYS).startswith("refused None")
+
+
+def test_it_works_as_an_ordinary_user(work):
+    if os.geteuid() == 0:
+        if not all(path.stat().st_mode & 1 for path in Path(sys.executable).resolve().parents):
+            pytest.skip("only root may read this interpreter")
+        assert graded_elsewhere(work, user=65534).startswith("graded 1")
+    else:
+        assert graded_elsewhere(work).startswith("graded 1")
+
+
+def test_nothing_is_left_behind(work, tmp_path, monkeypatch):
+    import tempfile
+    import time
+
+    import psutil
+
+    work.ask(ALIVE)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    code = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\nopen('a', 'w').write('a')\nx = 7"
+    assert work.answer(code).points == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+    warm = psutil.Process(submission._warm._process.pid)
+    deadline = time.monotonic() + 5
+    while warm.children(recursive=True):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_students_side_dies_with_the_trusted_side(work):
+    """Whoever ordered the grade is killed: nothing of the pair runs on."""
+    import time
+
+    import psutil
+
+    mine = zygote.Zygote()
+    connection = mine.start()
+    pair = submission._Pair(connection, work.folder, QUICK)
+    assert pair.next()["event"] == "hello"
+    (work.folder / "scratch").mkdir()
+    bounds = containment.Bounds(str(work.folder / "scratch"))
+    from dataclasses import asdict
+
+    pair.tell({"notebook": notebook("while True: pass"), "bounds": asdict(bounds), "memory_mb": 1000})
+    ready = pair.next()
+    assert ready["event"] == "ready" and psutil.pid_exists(ready["pid"])
+    mine._process.kill()
+    mine._process.wait()
+    deadline = time.monotonic() + 5
+    while psutil.pid_exists(ready["pid"]) and psutil.Process(ready["pid"]).status() != "zombie":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_lists_of_calls_hold_no_number_twice():
+    for column in (0, 1):
+        numbers = [pair[column] for pair in syscalls.NUMBERS.values() if pair[column] is not None]
+        numbers += [numbers_[column] for numbers_, _, _ in syscalls.CHECKED.values()]
+        assert len(numbers) == len(set(numbers))
