@@ -28,6 +28,8 @@ class CheckError(AssertionError):
 
 _grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
 _from_scratch: ContextVar[bool] = ContextVar("from_scratch", default=False)
+CHANGED = "What a function is given stays as it is: make a new array, or copy it first."
+OTHER_ERROR = "Another error was raised than the one that the prompt names: look at the arguments first, and raise it yourself."
 NO_TORCH = "This question is to be answered in NumPy: torch did the computing here."
 
 
@@ -230,7 +232,7 @@ def unchanged(**arrays: np.ndarray) -> Iterator[None]:
     for name, array in arrays.items():
         now = _array(array)
         if now.shape != before[name].shape or not np.array_equal(now, before[name], equal_nan=now.dtype.kind in "fc"):
-            raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first")
+            raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first", CHANGED)
 
 
 def raises(error: type[BaseException], function: Callable, *args: Any, name: str = "the function", **kwargs: Any) -> None:
@@ -241,7 +243,9 @@ def raises(error: type[BaseException], function: Callable, *args: Any, name: str
         return
     except Exception as other:
         raise CheckError(
-            "error", f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}"
+            "error",
+            f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}",
+            None if isinstance(other, NotImplementedError) else OTHER_ERROR,
         ) from other
     raise CheckError("error", f"{name} must raise {error.__name__} here, and returned as if nothing were wrong")
 
