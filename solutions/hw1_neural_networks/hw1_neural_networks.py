@@ -246,7 +246,7 @@ def test_large_logits(softmax, cross_entropy):
     for dtype, rtol in [(np.float64, 1e-6), (np.float32, 1e-4)]:
         for size in (1.0, 1e3, 1e5, 1e30):
             # One row alone, then rows far apart: what is wrong with one row has nothing to do with the others.
-            single = np.array([[rng.uniform(0.6, 1), -rng.uniform(0.6, 1), rng.uniform(-0.2, 0.2)]]) * size
+            single = np.array([[rng.uniform(0.8, 1), -rng.uniform(0.6, 1), rng.uniform(-0.2, 0.2)]]) * size
             several = np.concatenate([single, single[:, ::-1] / 2, [[-size, -size, -size / 2]], [[0.0, 0.0, -size]]])
             several = np.concatenate([several, [[size, -size, size]]])  # two share the largest
             for logits, labels in [(single, np.array([1])), (several, np.array([1, 2, 0, 2, 1]))]:
@@ -4828,7 +4828,12 @@ def test_patience(EarlyStopping):
 
     stopping = EarlyStopping(2)
     for i, (loss, stop) in enumerate([(5.0, False), (3.0, False), (4.0, False), (3.0, True)]):
-        check.close(stopping.update(loss, [np.array([float(i)])]), stop, name=f"update number {i + 1} of the losses 5, 3, 4, 3")
+        check.close(
+            stopping.update(loss, [np.array([float(i)])]),
+            stop,
+            name=f"update number {i + 1} of the losses 5, 3, 4, 3",
+            mistakes={"a loss that equals the best is not better": False} if i == 3 else None,
+        )
     check.close(stopping.best_loss, 3.0, name="best_loss")
     check.close(
         stopping.best_params[0],
@@ -4911,8 +4916,23 @@ def test_shuffling_and_batches(batches):
         rng, twin = check.rng(38691), check.rng(38691)
         before = twin.bit_generator.state
         order = twin.permutation(n)
-        got = batches(n, size, rng)
-        check.same_type(got, [], name="batches(n, batch_size, rng)")
+        try:
+            got = batches(n, size, rng)
+        except ValueError as error:
+            if size <= n:
+                raise
+            raise check.CheckError("error", str(error), hint="a batch_size beyond n is allowed: it gives one batch") from None
+        again = batches(n, size, check.rng(38691))
+        if type(got) is not list or any(type(rows) is not np.ndarray for rows in got):
+            raise check.CheckError("type", "the result has another type", hint="return a list, and in it arrays of row numbers")
+        if len(again) != len(got) or not all(check.same(a, b) for a, b in zip(got, again, strict=True)):
+            raise check.CheckError(
+                "value", "the same state gave two orders", hint="all numbers are drawn from the generator that is passed"
+            )
+        if any(rows.size == 0 for rows in got):
+            raise check.CheckError("value", "a batch is empty", hint="no batch is empty, also where batch_size divides n")
+        if any(rows.size > size for rows in got):
+            raise check.CheckError("value", "a batch is too large", hint="no batch has more than batch_size elements")
         expected = [order[first : first + size] for first in range(0, n, size)]
         if n % size and n > size and len(got) == len(expected) - 1:
             raise check.CheckError("value", "a batch is missing", hint="the last, smaller batch belongs to the epoch")
@@ -4922,7 +4942,10 @@ def test_shuffling_and_batches(batches):
                 rows,
                 expected[k],
                 name="a batch",
-                mistakes={"shuffle: these rows are in the order of the data": np.arange(n)[k * size : (k + 1) * size]},
+                mistakes={
+                    "keep the order of the permutation within a batch too": np.sort(expected[k]),
+                    "shuffle: these rows are in the order of the data": np.arange(n)[k * size : (k + 1) * size],
+                },
             )
             if rows.dtype != np.int64:
                 raise check.CheckError("dtype", f"a batch is {rows.dtype}", hint="row numbers are int64")
@@ -4930,7 +4953,12 @@ def test_shuffling_and_batches(batches):
         if rng.bit_generator.state not in (before, twin.bit_generator.state):
             raise check.CheckError("value", "more was drawn than a permutation", hint="draw one permutation and nothing else")
     for n, size in [(0, 3), (-1, 3), (3, 0), (3, -1), (0, 0), (-4, -2)]:
-        check.raises(ValueError, batches, n, size, check.rng(38692), name="batches with a size below 1")
+        try:
+            check.raises(ValueError, batches, n, size, check.rng(38692), name="batches with a size below 1")
+        except check.CheckError as error:
+            raise check.CheckError(
+                error.kind, str(error), hint="n and batch_size are both refused below 1, as soon as batches is called"
+            ) from None
 
 
 # %%
@@ -5003,7 +5031,7 @@ def test_every_example_once_an_epoch(fit):
                 "the number of calls is another",
                 hint="each mini-batch gets one call of loss_and_grads, each epoch one more",
             )
-        twin, orders, steps = check.rng(38694), [], 0
+        twin, orders, steps, divided = check.rng(38694), [], 0, 0.0
         for epoch in range(epochs):
             calls = record[epoch * (per_epoch + 1) : (epoch + 1) * (per_epoch + 1)]
             order = twin.permutation(n)
@@ -5026,9 +5054,29 @@ def test_every_example_once_an_epoch(fit):
                     weight,
                     start - 0.25 * steps,
                     name="the parameters of a call",
-                    mistakes={"every call gets the parameters of the last step": start},
+                    mistakes={
+                        "each mini-batch makes a step, and the next call gets what it gave": start,
+                        "each mini-batch makes a step, not each epoch": start - 0.25 * epoch,
+                        "each step takes the gradient of its own batch alone: add nothing up": start
+                        - 0.25 * (steps * (steps + 1) / 2),
+                        "the gradient is that of the mean already: do not divide it once more": start - 0.25 * divided,
+                    },
                 )
                 steps += k < per_epoch
+                divided += (k < per_epoch) / len(rows)
+    # The parameters keep the dtype that they have.
+    given = []
+
+    def narrow_loss(params, x, y):
+        given.extend(w.dtype for w in params)
+        return 1.0, [np.ones_like(w) for w in params]
+
+    start = [np.zeros((2, 3), dtype=np.float32), np.zeros(4, dtype=np.float32)]
+    x, y = np.ones((5, 2), dtype=np.float32), np.zeros(5, dtype=np.int64)
+    result = fit(start, narrow_loss, lambda w, g, state, lr: w - lr * g, x, y, x, y, check.rng(38694), 0.25, 2, 9, 2)
+    check.same_type(result, (), name="the result of fit")
+    if any(dtype != np.float32 for dtype in given + [w.dtype for w in result[0]]):
+        raise check.CheckError("dtype", "parameters changed their dtype", hint="parameters keep their dtype in fit")
 
 
 # %%
@@ -5061,15 +5109,37 @@ def test_patience_and_best_weights(EarlyStopping, fit):
                 break
         return epoch, best
 
-    def total(losses, patience):
-        """Where it ends if bad epochs are counted in all, not in a row."""
-        lowest, bad = math.inf, 0
-        for epoch, loss in enumerate(losses, 1):
-            bad += not loss < lowest
-            lowest = min(lowest, loss)
-            if bad >= patience:
-                return epoch
-        return len(losses)
+    rules = {
+        "the count starts again at every better loss": "total",
+        "a loss is better if it is lower than every one before, not than the last one": "last",
+        "a loss that equals the best is not better": "tie",
+        "a loss is better however little it is lower": "gain",
+        "NaN is never better": "NaN better",
+        "NaN is a call that was not better, and is counted": "NaN skipped",
+        "NaN alone does not stop it: it counts as one call that was not better": "NaN stops",
+        "after NaN a number can still be the lowest": "NaN lowest",
+        "it ends when early stopping says so": "never",
+    }
+
+    def ends_by(rule, losses, patience, max_epochs):
+        """The number of epochs by a wrong rule."""
+        seen, lowest, since = [], math.inf, 0
+        for loss in losses[:max_epochs]:
+            is_better = {
+                "last": loss < (seen[-1] if seen else math.inf),
+                "tie": loss <= lowest,
+                "gain": loss < lowest - 1e-4,
+                "NaN better": not loss >= lowest,
+                "NaN lowest": loss < min(seen, default=math.inf),
+            }.get(rule, loss < lowest)
+            seen.append(loss)
+            if is_better:
+                lowest, since = loss, since if rule == "total" else 0
+            elif rule != "NaN skipped" or loss == loss:
+                since += 1
+            if (since >= patience and rule != "never") or (rule == "NaN stops" and loss != loss):
+                break
+        return len(seen)
 
     tail = [9.0] * 8
     cases = [
@@ -5084,7 +5154,18 @@ def test_patience_and_best_weights(EarlyStopping, fit):
         ([9.0, 8.0, 7.0, 6.0, 5.0], 2, 5),
         ([4.0, 5.0, 3.0, *tail], 4, 4),
         ([4.0, *tail], 1, 1),
+        ([1.0 - 1e-7 * k for k in range(12)], 2, 6),
+        ([nan, 2.0, 1.0, 0.5, 0.25, 9.0], 2, 5),
     ]
+    # Two objects by turns, each with one call that was not better.
+    first, second = EarlyStopping(2), EarlyStopping(2)
+    stops = [stopping.update(loss, [np.zeros(2)]) for loss in (1.0, 2.0) for stopping in (first, second)]
+    if any(stops):
+        raise check.CheckError(
+            "value", "one object has counted the calls of another", hint="each object counts its own calls, and no other's"
+        )
+    if EarlyStopping(2).best_loss != math.inf:
+        raise check.CheckError("value", "best_loss is a number at first", hint="best_loss is infinite at first")
     for _ in range(8):
         losses = rng.integers(1, 7, 14) / 2.0
         losses[rng.random(14) < 0.15] = nan
@@ -5120,14 +5201,20 @@ def test_patience_and_best_weights(EarlyStopping, fit):
         params, val_losses = result
         check.same_type(val_losses, [], name="the validation losses")
         by_training = truth([1.0 + abs(k - 2) for k in range(1, 30)], patience, max_epochs)
-        mistakes = {}
-        if losses is cases[0][0]:  # the first case tells these apart
-            mistakes = {
-                "the count starts again at every better loss": total(losses, patience),
-                "stop at the call that makes it `patience` calls in a row": epochs + 1,
-                "stop at the call that makes it `patience` calls in a row, not one earlier": epochs - 1,
-                "the validation loss decides": by_training[0],
-            }
+        if len(val_losses) == len(training) - 1 == epochs - 1:
+            raise check.CheckError("value", "a loss is missing", hint="the loss of the last epoch belongs to the list too")
+        mistakes = {hint: ends_by(rule, losses, patience, max_epochs) for hint, rule in rules.items()}
+        mistakes["the validation loss decides"] = by_training[0]
+        if any(loss != loss for loss in losses):
+            mistakes.pop("a loss is better if it is lower than every one before, not than the last one")
+        if epochs < max_epochs:
+            mistakes["stop at the call that makes it `patience` calls in a row, not one earlier"] = epochs - 1
+        else:
+            mistakes["max_epochs epochs are run if nothing stops it"] = epochs - 1
+        if losses is cases[0][0]:
+            mistakes["stop at the call that makes it `patience` calls in a row"] = epochs + 1
+        # A number that two wrong rules give tells nothing.
+        mistakes = {hint: wrong for hint, wrong in mistakes.items() if list(mistakes.values()).count(wrong) == 1}
         check.close(len(val_losses), epochs, name="the number of epochs", mistakes=mistakes)
         for got, expected in zip(val_losses, losses, strict=False):
             check.same_type(got, 0.0, name="a validation loss")
@@ -5158,6 +5245,7 @@ def test_patience_and_best_weights(EarlyStopping, fit):
         check.close(stopping.best_loss, math.inf, name="best_loss at first")
         if stopping.best_params is not None:
             raise check.CheckError("type", "best_params is something at first", hint="best_params is None at first")
+        has_stopped = False
         array, bias, lowest, since, kept = np.zeros(3), np.zeros((2, 1)), math.inf, 0, None
         params = [array, bias]
         for k, loss in enumerate(losses, 1):
@@ -5168,10 +5256,13 @@ def test_patience_and_best_weights(EarlyStopping, fit):
                 lowest, since, kept = loss, 0, float(k)
             with check.unchanged(array=array, bias=bias):
                 stop = stopping.update(loss, params)
+            if has_stopped and bool(stop) != (since >= patience):
+                raise check.CheckError("value", "a call after a stop", hint="calls after a stop follow the same rule")
             mistakes = {}
             if kept is None or kept < k:
                 mistakes = {"stop at the call that makes it `patience` calls in a row": since > patience}
             check.close(stop, since >= patience, name="what update returns", mistakes=mistakes)
+            has_stopped = has_stopped or since >= patience
             check.close(stopping.best_loss, lowest, name="best_loss", mistakes={"NaN is never better": nan})
             if kept is None:
                 if stopping.best_params is not None:
@@ -5188,7 +5279,12 @@ def test_patience_and_best_weights(EarlyStopping, fit):
         if kept is not None:
             check.close(len(stopping.best_params), 2, name="the number of arrays after the caller has emptied its list")
     for patience in (0, -1, -5):
-        check.raises(ValueError, EarlyStopping, patience, name="a patience below 1")
+        try:
+            check.raises(ValueError, EarlyStopping, patience, name="a patience below 1")
+        except check.CheckError as error:
+            raise check.CheckError(
+                error.kind, str(error), hint="a patience below 1 is refused when the object is made"
+            ) from None
 
 
 # %%
@@ -5329,7 +5425,19 @@ def test_trained_again(train_digits, digit_net):
     from dlcourse import check, data
 
     rng = check.rng(38699)
-    net = train_digits(rng)
+    drawn, make = [], data.glyphs  # which fonts it asks for, where it runs in this process
+
+    def watched(count, chars=data.DIGITS, fonts=data.TRAIN_FONTS, *args, **settings):
+        drawn.extend(fonts)
+        return make(count, chars, fonts, *args, **settings)
+
+    data.glyphs = watched
+    try:
+        net = train_digits(rng)
+    finally:
+        data.glyphs = make
+    if set(drawn) & set(data.HELD_OUT_FONTS):
+        raise check.CheckError("value", "fonts of the exam were drawn", hint="the held-out fonts are the exam: train without")
     check.same_type(net, [], name="what train_digits returns")
     for array in net:
         check.same_type(array, np.zeros(1), name="an array of the network")

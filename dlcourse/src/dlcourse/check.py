@@ -166,7 +166,8 @@ def _close(got: Any, expected: Any, rtol: float, atol: float, name: str, dtype: 
     if want.dtype.kind == "b":
         want, have = want.astype(int), have.astype(int)
     with np.errstate(invalid="ignore"):
-        off = ~((np.abs(have - want) <= atol + rtol * np.abs(want)) | exact | (np.isnan(have) & np.isnan(want)))
+        near = np.isfinite(want) & (np.abs(have - want) <= atol + rtol * np.abs(want))
+    off = ~(near | exact | (np.isnan(have) & np.isnan(want)))
     if off.any():
         place = _place(off)
         count = f" ({int(off.sum())} of {off.size} elements differ)" if off.size > 1 else ""

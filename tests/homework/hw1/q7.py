@@ -182,7 +182,7 @@ def parameter_gradients_in_the_precision_of_dy():
     """
 
 
-@wrong(hint="must not change the running statistics", base=BATCH_NORM)
+@wrong(hint="leaves everything as it was", base=BATCH_NORM)
 def evaluation_moves_the_statistics():
     """Updates the running statistics in both modes."""
     return """

@@ -18,7 +18,7 @@ def p_is_kept():
         return x * mask, mask
 
 
-@wrong(hint="this is another comparison")
+@wrong(hint="keep where the number is at least p")
 def keeps_the_small_numbers():
     """Keeps an element where its number is below 1 - p, which is as probable."""
 
