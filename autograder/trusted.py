@@ -220,7 +220,7 @@ class Trusted:
 
     def _failed(self, test: dict[str, Any], error: Exception, names: Names) -> TestResult:
         hint = getattr(error, "hint", None)
-        if not (type(hint) is str and (hint in test["hints"] or hint == check.NO_TORCH)):
+        if not (type(hint) is str and (hint in test["hints"] or hint in check.STANDING_HINTS)):
             hint = test["hint"]
         return _result(test, False, hint, None if test["hidden"] else self._message(error, names))
 

@@ -98,16 +98,26 @@ def test_unchanged():
     w = np.ones(3)
     with check.unchanged(w=w):
         _ = w - 1
-    with pytest.raises(CheckError, match="w was changed in place"), check.unchanged(w=w):
+    with pytest.raises(CheckError, match="w was changed in place") as caught, check.unchanged(w=w):
         w -= 1
+    assert caught.value.hint == check.CHANGED
 
 
 def test_raises():
     check.raises(ValueError, int, "x")
     with pytest.raises(CheckError, match="returned as if nothing were wrong"):
         check.raises(ValueError, int, "1")
-    with pytest.raises(CheckError, match="raised TypeError"):
+    with pytest.raises(CheckError, match="raised TypeError") as caught:
         check.raises(ValueError, int, [])
+    assert caught.value.hint == check.OTHER_ERROR
+
+
+def test_only_infinity_meets_infinity():
+    check.close(np.inf, np.inf)
+    check.close(np.array([-np.inf, 1.0]), np.array([-np.inf, 1.0]))
+    for got, expected in [(1e300, np.inf), (-np.inf, np.inf), (0.0, -np.inf)]:
+        with pytest.raises(CheckError):
+            check.close(got, expected)
 
 
 def test_a_known_mistake_brings_its_hint_and_others_none():

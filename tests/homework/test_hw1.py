@@ -1,28 +1,40 @@
 """Homework 1: its tests are tested. Wrong answers lose points on their own question and are told why; right ones lose none."""
 
-import importlib
-import pkgutil
+import ast
 
 import pytest
 
 from coursebuild import homework as release
-from coursebuild.settings import Settings
+from coursebuild import settings as course_settings
 from tests.conftest import ROOT
-from tests.homework import answers, hw1
+from tests.homework import mutation, table
 from tests.homework.marking import Homework
 
-MASTER = ROOT / "solutions" / "hw1_neural_networks" / "hw1_neural_networks.py"
-ANSWERS = [
-    answer
-    for module in pkgutil.iter_modules(hw1.__path__)
-    for answer in answers.answers_in(importlib.import_module(f"tests.homework.hw1.{module.name}"))
-]
+MASTER = table.MASTERS["hw1"]
+ANSWERS = table.answers_of("hw1")
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+# Every tenth mutant in the slow tests, of all questions but 4, whose mutants often run until their time is over.
+EVERY = 10
+
+
+def each(is_right):
+    """The answers with their seeds: those that train a network once, in the slow tests; the others with each seed."""
+    for answer in ANSWERS:
+        if answer.is_right is is_right:
+            for seed in [0] if table.trains(answer) else SEEDS:
+                slow = table.trains(answer) or seed not in (0,)
+                number = seed if isinstance(seed, int) else seed.values[0]
+                marks = [pytest.mark.slow] if slow else []
+                yield pytest.param(answer, number, marks=marks, id=f"{named(answer)}-{number}")
+
+
+def named(answer):
+    return f"{answer.question}-{answer.name}"
 
 
 @pytest.fixture(scope="module")
 def homework():
-    return Homework(MASTER, costly=["digit_net"])
+    return Homework(MASTER, table.COSTLY)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +42,15 @@ def master_names(homework):
     return homework.names()
 
 
-def named(answer):
-    return f"{answer.question}-{answer.name}"
+@pytest.fixture(scope="module")
+def results(homework, request):
+    """Each answer that was marked, and whether it lost points; printed as a table when all are done."""
+    found = {}
+    yield found
+    if len(found) > 50:
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print("\n\n" + table.table("hw1", found.values(), [question.id for question in homework.questions]))
 
 
 def lost(marks):
@@ -41,14 +60,15 @@ def lost(marks):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_master_has_full_marks(homework, master_names, seed):
     for question in homework.questions:
-        assert lost(homework.marks(question, master_names, seed)) == [], question.id
+        tests = [test for test in question.tests if seed == 1 or test.topic not in table.TRAINING]
+        assert lost([homework.mark(test, master_names, seed) for test in tests]) == [], question.id
 
 
 def test_the_untouched_release_has_no_point(homework):
     """The release's own cells, as students get them, run top to bottom; a cell that raises costs its question."""
     import nbformat
 
-    nb = nbformat.reads(release.release(homework.assignment, Settings.read(ROOT)), as_version=4)
+    nb = nbformat.reads(release.release(homework.assignment, course_settings.load(ROOT)), as_version=4)
     names: dict = {"__name__": "__main__"}
     for cell in nb.cells:
         if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []) and "grader" not in cell.source:
@@ -74,33 +94,55 @@ def test_there_are_enough_answers(homework):
     assert len({named(answer) for answer in ANSWERS}) == len(ANSWERS)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("answer", [a for a in ANSWERS if a.is_right], ids=named)
-def test_a_right_answer_keeps_full_marks(homework, answer, seed):
-    assert lost(homework.marks(homework.question(answer.question), homework.names(answer), seed)) == []
+@pytest.mark.parametrize(("answer", "seed"), each(is_right=True))
+def test_a_right_answer_keeps_full_marks(homework, results, answer, seed):
+    failed = lost(table.marks_of(homework, answer, seed))
+    results[answer.question, answer.name] = answer, bool(failed)
+    assert failed == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("answer", [a for a in ANSWERS if not a.is_right], ids=named)
-def test_a_wrong_answer_loses_points_and_gets_its_hint(homework, answer, seed):
-    marks = homework.marks(homework.question(answer.question), homework.names(answer), seed)
-    failed = [mark for mark in marks if mark.error]
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", [a for a in ANSWERS if a.is_right and a.question == "q9" and not table.trains(a)], ids=named)
+def test_a_right_answer_to_question_9_trains_the_network(homework, answer):
+    assert lost(table.marks_of(homework, answer, with_training=True)) == []
+
+
+@pytest.mark.parametrize(("answer", "seed"), each(is_right=False))
+def test_a_wrong_answer_loses_points_and_gets_its_hint(homework, results, answer, seed):
+    failed = [mark for mark in table.marks_of(homework, answer, seed) if mark.error]
+    results[answer.question, answer.name] = answer, bool(failed)
     assert failed, f"accepted: {answer.belief}"
     hints = [mark.hint for mark in failed]
     assert any(answer.hint in hint for hint in hints), f"{answer.belief} Told: {hints}"
 
 
 @pytest.mark.parametrize("answer", [a for a in ANSWERS if not a.is_right], ids=named)
-def test_a_wrong_answer_costs_its_own_question_only(homework, master_names, answer):
+def test_a_wrong_answer_costs_its_own_question_only(homework, answer):
     """A question's tests ask only for names that its own cells define, or that no answer defines anew."""
-    defined = set(homework.names(answer)) - {"__builtins__"}
-    changed = {name for name in defined if _defines(answer, name)}
+    changed = set()
+    for node in ast.parse(answer.source).body:
+        changed |= {target.id for target in getattr(node, "targets", []) if isinstance(target, ast.Name)}
+        changed |= {node.name} if hasattr(node, "name") else set()
     for question in homework.questions:
         if question.id != answer.question:
             assert not changed & {name for test in question.tests for name in test.needs}, question.id
 
 
-def _defines(answer, name):
-    import ast
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_mutants_of_the_solutions_are_caught(capsys):
+    """One small change in a solution costs points, or is known to do nothing that a prompt forbids."""
+    questions = [question for question in table.FIRST["hw1"] if question != "q4"]
+    alive, count = mutation.survivors(MASTER, table.COSTLY, mutation.LEFT_OUT, questions, every=EVERY)
+    known = mutation.equivalents(ROOT / "tests" / "homework" / "hw1" / "equivalent.txt")
+    new = [f"line {mutant.line}  {mutant.key}" for mutant in alive if mutant.key not in known]
+    with capsys.disabled():
+        print(f"\n{count} mutants, {count - len(alive)} caught, {len(alive) - len(new)} equivalent, {len(new)} new")
+    assert new == []
 
-    return any(getattr(node, "name", None) == name for node in ast.parse(answer.source).body)
+
+def test_the_equivalent_mutants_exist_and_have_a_reason(homework):
+    known = mutation.equivalents(ROOT / "tests" / "homework" / "hw1" / "equivalent.txt")
+    made = {mutant.key for mutant in mutation.mutants(homework, MASTER, mutation.LEFT_OUT)}
+    assert set(known) <= made
+    assert all(known.values())

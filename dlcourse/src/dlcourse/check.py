@@ -29,7 +29,10 @@ class CheckError(AssertionError):
 _grading_seed: ContextVar[int] = ContextVar("grading_seed", default=0)
 _from_scratch: ContextVar[bool] = ContextVar("from_scratch", default=False)
 _in_place: ContextVar[bool] = ContextVar("in_place", default=False)
+CHANGED = "What a function is given stays as it is: make a new array, or copy it first."
+OTHER_ERROR = "Another error was raised than the one that the prompt names: look at the arguments first, and raise it yourself."
 NO_TORCH = "This question is to be answered in NumPy: torch did the computing here."
+STANDING_HINTS = (CHANGED, OTHER_ERROR, NO_TORCH)  # those that no test's author has to write
 
 
 def rng(number: int) -> np.random.Generator:
@@ -165,7 +168,8 @@ def _close(got: Any, expected: Any, rtol: float, atol: float, name: str, dtype: 
     if want.dtype.kind == "b":
         want, have = want.astype(int), have.astype(int)
     with np.errstate(invalid="ignore"):
-        off = ~((np.abs(have - want) <= atol + rtol * np.abs(want)) | exact | (np.isnan(have) & np.isnan(want)))
+        near = np.isfinite(want) & (np.abs(have - want) <= atol + rtol * np.abs(want))
+    off = ~(near | exact | (np.isnan(have) & np.isnan(want)))
     if off.any():
         place = _place(off)
         count = f" ({int(off.sum())} of {off.size} elements differ)" if off.size > 1 else ""
@@ -232,7 +236,7 @@ def unchanged(**arrays: np.ndarray) -> Iterator[None]:
     for name, array in arrays.items():
         now = _array(array)
         if now.shape != before[name].shape or not np.array_equal(now, before[name], equal_nan=now.dtype.kind in "fc"):
-            raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first")
+            raise CheckError("changed", f"{name} was changed in place; make a new array, or copy it first", CHANGED)
 
 
 @contextmanager
@@ -257,7 +261,9 @@ def raises(error: type[BaseException], function: Callable, *args: Any, name: str
         return
     except Exception as other:
         raise CheckError(
-            "error", f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}"
+            "error",
+            f"{name} must raise {error.__name__} here, and raised {type(other).__name__}: {other}",
+            None if isinstance(other, NotImplementedError) else OTHER_ERROR,
         ) from other
     raise CheckError("error", f"{name} must raise {error.__name__} here, and returned as if nothing were wrong")
 

@@ -7,7 +7,7 @@ import numpy as np
 from tests.homework.answers import right, wrong
 
 
-@wrong(hint="mean")
+@wrong(hint="this is the sum over the batch")
 def loss_is_summed():
     """The loss of a batch is the sum of its examples' losses."""
 
@@ -24,7 +24,7 @@ def loss_is_summed():
         return float(-log_p[np.arange(n), labels].sum()), grad / n
 
 
-@wrong(hint="1/N")
+@wrong(hint="lacks the 1/N")
 def gradient_without_one_over_n():
     """The 1/N belongs to the loss alone; the gradient is p minus the one-hot labels."""
 
@@ -41,7 +41,7 @@ def gradient_without_one_over_n():
         return float(-log_p[np.arange(n), labels].mean()), grad
 
 
-@wrong(hint="1/N")
+@wrong(hint="not over all logits")
 def gradient_divided_by_all_elements():
     """The mean is over everything in the array, so the gradient is divided by N times K."""
 
@@ -58,7 +58,7 @@ def gradient_divided_by_all_elements():
         return float(-log_p[np.arange(n), labels].mean()), grad / grad.size
 
 
-@wrong(hint="overflow")
+@wrong(hint="take the largest logit of each row out before exp")
 def softmax_without_the_max():
     """The exponentials of the logits, divided by their sum, as the formula has it."""
 
@@ -67,7 +67,7 @@ def softmax_without_the_max():
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="row")
+@wrong(hint="each row's own maximum")
 def one_max_for_the_whole_batch():
     """Subtracting the largest logit of all is as good as subtracting each row's."""
 
@@ -76,7 +76,7 @@ def one_max_for_the_whole_batch():
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="row")
+@wrong(hint="in the loss too, take out each row")
 def one_max_in_the_loss():
     """The loss subtracts the largest logit of the batch, for a constant cancels anyway."""
 
@@ -102,7 +102,7 @@ def largest_absolute_value_subtracted():
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="max")
+@wrong(hint="cut nothing off")
 def logits_clipped():
     """Clipping the logits to +-500 keeps exp from overflowing, and changes nothing that matters."""
 
@@ -120,7 +120,7 @@ def logits_clipped():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="sum to 1")
+@wrong(hint="beside a large number a small one is lost")
 def log_sum_exp_put_together_first():
     """The max may be added to the log of the sum before that is taken off the logits."""
 
@@ -130,7 +130,7 @@ def log_sum_exp_put_together_first():
         return np.exp(logits - log_sum)
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def logits_shifted_in_place():
     """The logits may be shifted where they stand, since softmax does not see a shift."""
 
@@ -140,7 +140,7 @@ def logits_shifted_in_place():
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def loss_shifts_the_logits_in_place():
     """The loss may overwrite the logits with their logarithmic probabilities, which nobody needs afterwards."""
 
@@ -157,7 +157,7 @@ def loss_shifts_the_logits_in_place():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="row")
+@wrong(hint="over each row, axis 1")
 def normalised_over_the_batch():
     """The probabilities of each column sum to 1."""
 
@@ -166,7 +166,7 @@ def normalised_over_the_batch():
         return exp / exp.sum(axis=0)
 
 
-@wrong(hint="underflow")
+@wrong(hint="compute the log from the logits, not from the probability")
 def small_number_in_the_log():
     """Adding 1e-12 inside the logarithm makes it safe."""
 
@@ -183,7 +183,7 @@ def small_number_in_the_log():
         return float(loss), grad / n
 
 
-@wrong(hint="warning")
+@wrong(hint="no warning may be given")
 def log_of_zero_repaired_afterwards():
     """A logarithm of zero does no harm if its result is replaced by the exact one."""
 
@@ -202,7 +202,7 @@ def log_of_zero_repaired_afterwards():
         return float(losses.mean()), grad / n
 
 
-@wrong(hint="dtype")
+@wrong(hint="the dtype of the logits")
 def one_hot_in_float64():
     """np.eye makes the one-hot labels, and the difference takes care of its dtype."""
 
@@ -217,7 +217,7 @@ def one_hot_in_float64():
         return float(-log_p[np.arange(n), labels].mean()), (np.exp(log_p) - np.eye(k)[labels]) / n
 
 
-@wrong(hint="dtype")
+@wrong(hint="the dtype of the logits")
 def probabilities_in_float64():
     """Probabilities are better computed, and returned, in double precision."""
 
@@ -227,7 +227,7 @@ def probabilities_in_float64():
         return exp / exp.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="number")
+@wrong(hint="the loss is a float")
 def loss_in_an_array():
     """The loss is kept as an array, so that it has the dtype of the logits."""
 
@@ -244,7 +244,7 @@ def loss_in_an_array():
         return -log_p[np.arange(n), labels].mean(keepdims=True), grad / n
 
 
-@wrong(hint="K - 1")
+@wrong(hint="a label of K or more must raise")
 def label_k_let_through():
     """Labels may be as large as K."""
 
@@ -260,7 +260,7 @@ def label_k_let_through():
         return float(-log_p[hot].sum() / n), ((np.exp(log_p) - hot) / n).astype(logits.dtype)
 
 
-@wrong(hint="below 0")
+@wrong(hint="a negative label must be refused")
 def negative_labels_let_through():
     """Only labels that are too large need a check, for NumPy indexes with the others."""
 
@@ -277,7 +277,7 @@ def negative_labels_let_through():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="any label")
+@wrong(hint="the smallest and the largest label")
 def error_only_if_all_labels_are_bad():
     """Asks whether all labels are out of range, where any one is enough."""
 
@@ -293,7 +293,7 @@ def error_only_if_all_labels_are_bad():
         return float(-log_p[hot].sum() / n), ((np.exp(log_p) - hot) / n).astype(logits.dtype)
 
 
-@wrong(hint="IndexError")
+@wrong(hint="Another error was raised")
 def numpy_complains_about_labels():
     """A label that is too large raises an error anyhow, when NumPy indexes with it."""
 
@@ -310,7 +310,7 @@ def numpy_complains_about_labels():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="(N,)")
+@wrong(hint="compare both shapes")
 def only_the_length_of_labels_checked():
     """Labels fit if there are as many rows of them as of logits."""
 
@@ -327,7 +327,7 @@ def only_the_length_of_labels_checked():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="(N,)")
+@wrong(hint="Another error was raised")
 def only_the_axes_of_labels_counted():
     """Labels fit if they have one axis; a single label serves all rows."""
 
@@ -344,7 +344,7 @@ def only_the_axes_of_labels_counted():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="two-dimensional")
+@wrong(hint="compare both shapes")
 def logits_with_three_axes_let_through():
     """Logits need two axes at least, and more do no harm."""
 
@@ -361,7 +361,7 @@ def logits_with_three_axes_let_through():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="two-dimensional")
+@wrong(hint="compare both shapes")
 def one_row_without_its_axis_let_through():
     """Logits of shape (K,) are one example, and are made into a batch of one."""
 
@@ -379,7 +379,7 @@ def one_row_without_its_axis_let_through():
         return float(-log_p[np.arange(n), labels].mean()), grad / n
 
 
-@wrong(hint="ValueError")
+@wrong(hint="Another error was raised")
 def asserted():
     """An assert is an error like any other."""
 

@@ -10,56 +10,56 @@ from tests.homework.answers import right, wrong
 diagnosis = {}
 
 
-@wrong(hint="learning rate")
+@wrong(hint="which loss does a network have that knows nothing")
 def a_learns_too_slowly():
     """Takes a loss that stands still for one that falls too slowly."""
 
     diagnosis["A"] = "learning rate is a thousand times too small"
 
 
-@wrong(hint="zero")
+@wrong(hint="which loss does a network have that knows nothing")
 def a_starts_at_zero():
     """Reads log 10 as the sign of weights that are all zero, whatever the gradient says at first."""
 
     diagnosis["A"] = "all weights start at zero"
 
 
-@wrong(hint="sorted")
+@wrong(hint="which loss does a network have that knows nothing")
 def a_is_sorted():
     """Believes that sorted data keep the loss at log 10."""
 
     diagnosis["A"] = "nothing is shuffled, and the data are sorted by class"
 
 
-@wrong(hint="pile")
+@wrong(hint="which loss does a network have that knows nothing")
 def a_piles_up():
     """Believes that the loss stands still because the steps grow."""
 
     diagnosis["A"] = "gradients pile up over the steps"
 
 
-@wrong(hint="learning rate")
+@wrong(hint="how low can the loss be")
 def b_learns_too_slowly():
     """Takes the high loss for a small learning rate, and overlooks how good the accuracy is."""
 
     diagnosis["B"] = "learning rate is a thousand times too small"
 
 
-@wrong(hint="sum")
+@wrong(hint="how low can the loss be")
 def b_is_summed():
     """Takes any loss that is too high for a sum."""
 
     diagnosis["B"] = "loss is summed, not averaged"
 
 
-@wrong(hint="dropout")
+@wrong(hint="how low can the loss be")
 def b_has_dropout_on():
     """Believes that dropout keeps the training loss high."""
 
     diagnosis["B"] = "dropout is on in evaluation"
 
 
-@wrong(hint="training data")
+@wrong(hint="two measurements of the same weights")
 def c_validates_on_training_data():
     """Looks for a fault of validation, and picks the other one."""
 
@@ -100,7 +100,7 @@ def only_the_gradient_is_mended():
         return loss, d
 
 
-@wrong(hint="twice")
+@wrong(hint="the softmax of the softmax")
 def softmax_not_passed_back():
     """Leaves the softmax in front, and only drops its part of the backward."""
 
@@ -108,7 +108,7 @@ def softmax_not_passed_back():
         return nn.cross_entropy(nn.softmax(logits), labels)
 
 
-@wrong(hint="stable")
+@wrong(hint="for large logits")
 def logarithm_of_the_softmax():
     """Undoes the softmax with a logarithm, which is minus infinity where a probability underflows."""
 
@@ -117,7 +117,7 @@ def logarithm_of_the_softmax():
             return nn.cross_entropy(np.log(nn.softmax(logits)), labels)
 
 
-@wrong(hint="stable")
+@wrong(hint="for large logits")
 def logarithm_of_a_probability():
     """Takes the logarithm of the probability of each label, which may be zero."""
 
@@ -128,7 +128,7 @@ def logarithm_of_a_probability():
         return loss, d
 
 
-@wrong(hint="exact")
+@wrong(hint="for large logits")
 def logarithm_with_a_little_more():
     """Adds 1e-12 to the probability, so that the logarithm stays finite."""
 
@@ -167,7 +167,7 @@ def gradient_in_double():
         return loss, (nn.softmax(logits) - np.eye(logits.shape[1])[labels]) / len(labels)
 
 
-@wrong(hint="gradient")
+@wrong(hint="return the loss and its gradient")
 def loss_only():
     """Returns the loss without the gradient."""
 
@@ -187,7 +187,7 @@ def no_dropping_but_a_draw():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="dropout")
+@wrong(hint="what is random in there")
 def dropout_with_a_fixed_seed():
     """Makes two measurements agree by a generator of their own."""
 
@@ -199,7 +199,7 @@ def dropout_with_a_fixed_seed():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="dropout")
+@wrong(hint="evaluation")
 def dropout_on_a_copy_of_rng():
     """Leaves dropout on, and draws from a copy of rng, so that nothing is drawn from it."""
 
@@ -213,7 +213,7 @@ def dropout_on_a_copy_of_rng():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="dropout")
+@wrong(hint="draws nothing from rng")
 def mean_of_many_droppings():
     """Leaves dropout on, and averages the accuracy of twenty draws."""
 
@@ -227,7 +227,7 @@ def mean_of_many_droppings():
         return float(np.mean(shares))
 
 
-@wrong(hint="1 - p")
+@wrong(hint="leaves evaluation as it is")
 def hidden_scaled_in_evaluation():
     """Multiplies the hidden units by 1 - p, as if dropout were not inverted."""
 
@@ -251,7 +251,7 @@ def rng_is_moved_on():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="dropout")
+@wrong(hint="draws nothing from rng")
 def dropout_on_the_inputs():
     """Turns dropout off in the hidden layer, and on before the first."""
 
@@ -264,7 +264,7 @@ def dropout_on_the_inputs():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="ReLU")
+@wrong(hint="ReLU stands between")
 def relu_forgotten():
     """Writes the network anew and forgets the ReLU."""
 
@@ -276,7 +276,7 @@ def relu_forgotten():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="changes nothing")
+@wrong(hint="the list of parameters stays")
 def parameters_taken_off_the_list():
     """Takes the parameters off the list with pop."""
 
@@ -288,7 +288,7 @@ def parameters_taken_off_the_list():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="changes nothing")
+@wrong(hint="make a new array")
 def weights_scaled_in_place():
     """Makes up for dropout by scaling the second layer in place, which moves no argmax."""
 
@@ -301,7 +301,7 @@ def weights_scaled_in_place():
         return float(np.mean(logits.argmax(axis=1) == y))
 
 
-@wrong(hint="share")
+@wrong(hint="not in percent")
 def in_percent():
     """Returns percent."""
 
@@ -337,7 +337,7 @@ def accuracy_in_single_precision():
         return np.mean(logits.argmax(axis=1) == y, dtype=np.float32)
 
 
-@wrong(hint="share")
+@wrong(hint="the number of examples that are given")
 def share_of_a_full_batch():
     """Divides by 500, the size of the validation data of the practice run."""
 
@@ -360,7 +360,7 @@ def inverse_order():
         return new_x, new_y
 
 
-@wrong(hint="common")
+@wrong(hint="use it for both")
 def labels_stay():
     """Shuffles the examples, and leaves the labels where they are."""
 
@@ -369,7 +369,7 @@ def labels_stay():
         return x[order], y.copy()
 
 
-@wrong(hint="new arrays")
+@wrong(hint="make a new array")
 def in_place():
     """Writes the new order into the arrays that it was given."""
 
@@ -379,7 +379,7 @@ def in_place():
         return x, y
 
 
-@wrong(hint="permutation")
+@wrong(hint="the order must be random")
 def not_shuffled_at_all():
     """Keeps examples and labels together by not shuffling."""
 
@@ -432,7 +432,7 @@ def global_generator():
         return x[order], y[order]
 
 
-@wrong(hint="dtype")
+@wrong(hint="the labels keep their dtype")
 def labels_become_floats():
     """Glues the labels to the rows as one more column, so that they take the dtype of x."""
 
@@ -442,7 +442,7 @@ def labels_become_floats():
         return both[:, :-1].reshape(x.shape), both[:, -1]
 
 
-@wrong(hint="x and y")
+@wrong(hint="the examples come first")
 def labels_first():
     """Returns the labels before the examples."""
 

@@ -44,14 +44,14 @@ def bias_is_a_row():
     answers["gradient of bias 2"] = (1, 60)
 
 
-@wrong(hint="flattened")
+@wrong(hint="the batch comes first")
 def flattened_altogether():
     """Flattens the batch too."""
 
     answers["flattened batch"] = (75264,)
 
 
-@wrong(hint="flattened")
+@wrong(hint="28 times 28 pixels go in")
 def channel_is_kept():
     """Flattens the pixels and keeps the axis of the channel."""
 
@@ -66,7 +66,7 @@ def examples_in_columns():
     answers["logits"] = (10, 96)
 
 
-@wrong(hint="logits")
+@wrong(hint="one number for each class")
 def logits_are_labels():
     """Takes the logits for the labels, one number for each example."""
 
@@ -80,14 +80,14 @@ def one_mask_for_all():
     answers["dropout mask"] = (150,)
 
 
-@wrong(hint="mask")
+@wrong(hint="what is dropped included")
 def mask_of_what_is_kept():
     """Believes that the mask holds only the 70 % that are kept."""
 
     answers["dropout mask"] = (96, 105)
 
 
-@wrong(hint="mask")
+@wrong(hint="dropout stands behind layer 1")
 def mask_on_the_inputs():
     """Puts dropout before layer 1."""
 
@@ -116,7 +116,7 @@ def bias_in_layer_1():
     answers["numbers that Adam keeps"] = 255_440
 
 
-@wrong(hint="gamma")
+@wrong(hint="scale and offset are trained")
 def gamma_and_beta_forgotten():
     """Counts weights and biases only."""
 
@@ -124,7 +124,7 @@ def gamma_and_beta_forgotten():
     answers["numbers that Adam keeps"] = 254_540
 
 
-@wrong(hint="bias")
+@wrong(hint="a scale and an offset for each feature")
 def gamma_forgotten():
     """Counts beta as the bias of layer 1, and no gamma."""
 
@@ -148,7 +148,7 @@ def weights_only():
     answers["numbers that Adam keeps"] = 255_000
 
 
-@wrong(hint="running")
+@wrong(hint="a mean and a variance for each feature")
 def one_running_statistic():
     """Counts a running mean and no running variance."""
 
@@ -162,7 +162,7 @@ def two_running_numbers():
     answers["running statistics"] = 2
 
 
-@wrong(hint="running")
+@wrong(hint="scale and offset are trained, and do not count")
 def four_arrays_of_batch_norm():
     """Counts gamma and beta among the running statistics."""
 
@@ -183,14 +183,14 @@ def adam_keeps_the_weights_too():
     answers["numbers that Adam keeps"] = 382_710
 
 
-@wrong(hint="running")
+@wrong(hint="keeps nothing for what is not trained")
 def adam_keeps_running_statistics():
     """Believes that Adam has averages for the running statistics too."""
 
     answers["numbers that Adam keeps"] = 255_740
 
 
-@wrong(hint="last batch")
+@wrong(hint="the last, smaller batch")
 def last_batch_dropped():
     """Drops what does not fill a batch."""
 
@@ -198,21 +198,21 @@ def last_batch_dropped():
     answers["last batch"] = 96
 
 
-@wrong(hint="last batch")
+@wrong(hint="the last, smaller batch")
 def last_batch_not_counted():
     """Counts the full batches only, though the last one is known."""
 
     answers["steps of one epoch"] = 104
 
 
-@wrong(hint="whole")
+@wrong(hint="see what is left")
 def steps_not_rounded():
     """Divides, and leaves the fraction."""
 
     answers["steps of one epoch"] = 10_000 / 96
 
 
-@wrong(hint="last batch")
+@wrong(hint="see what is left")
 def what_is_missing_from_the_last_batch():
     """Gives what the last batch lacks to be full."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from tests.homework.answers import right, wrong
 
 
-@wrong(hint="replaces")
+@wrong(hint="must replace dweight and dbias")
 def gradients_pile_up():
     """backward adds to dweight and dbias, as torch does."""
 
@@ -28,7 +28,7 @@ def gradients_pile_up():
             return dy @ self.weight
 
 
-@wrong(hint="divide")
+@wrong(hint="was divided by N")
 def gradients_are_means():
     """The gradients of weight and bias are means over the batch."""
 
@@ -48,7 +48,7 @@ def gradients_are_means():
             return dy @ self.weight
 
 
-@wrong(hint="sum")
+@wrong(hint="and this is its mean")
 def bias_gradient_is_a_mean():
     """The gradient of the bias is the mean of dy over the batch."""
 
@@ -68,7 +68,7 @@ def bias_gradient_is_a_mean():
             return dy @ self.weight
 
 
-@wrong(hint="shape")
+@wrong(hint="the summed axis was kept")
 def bias_gradient_keeps_its_row():
     """The gradient of the bias is a row, (1, out), which broadcasts like the bias."""
 
@@ -88,7 +88,7 @@ def bias_gradient_keeps_its_row():
             return dy @ self.weight
 
 
-@wrong(hint="dtype")
+@wrong(hint="float32 in, float32 out")
 def bias_gradient_by_a_row_of_ones():
     """A row of ones times dy is the sum over the batch; its dtype looks after itself."""
 
@@ -108,7 +108,7 @@ def bias_gradient_by_a_row_of_ones():
             return dy @ self.weight
 
 
-@wrong(hint="assigns new")
+@wrong(hint="the weight that the attribute holds now")
 def weight_transposed_once():
     """The weight is transposed once, at the start, to save time."""
 
@@ -129,7 +129,7 @@ def weight_transposed_once():
             return dy @ self.weight_t.T
 
 
-@wrong(hint="assigns new")
+@wrong(hint="the bias that the attribute holds now")
 def bias_of_the_start():
     """The bias that was passed at the start stays the bias."""
 
@@ -150,7 +150,7 @@ def bias_of_the_start():
             return dy @ self.weight
 
 
-@wrong(hint="more than once")
+@wrong(hint="more than once after a forward")
 def input_given_up_after_backward():
     """Once backward has run, the input is not needed any more and its memory can go."""
 
@@ -171,7 +171,7 @@ def input_given_up_after_backward():
             return dy @ self.weight
 
 
-@wrong(hint="last")
+@wrong(hint="backward belongs to the last forward")
 def first_input_remembered():
     """The input is kept at the first forward, when there is none yet."""
 
@@ -194,7 +194,7 @@ def first_input_remembered():
             return dy @ self.weight
 
 
-@wrong(hint="two-dimensional")
+@wrong(hint="the number of dimensions")
 def only_the_last_axis_checked():
     """x fits if its last axis has the right size."""
 
@@ -214,7 +214,7 @@ def only_the_last_axis_checked():
             return dy @ self.weight
 
 
-@wrong(hint="two-dimensional")
+@wrong(hint="the number of dimensions")
 def single_example_made_a_batch():
     """An x of shape (in,) is a batch of one."""
 
@@ -235,7 +235,7 @@ def single_example_made_a_batch():
             return dy @ self.weight
 
 
-@wrong(hint="columns")
+@wrong(hint="the number of dimensions")
 def images_flattened_for_you():
     """An x with more axes is flattened to rows, so that it has the right number of columns."""
 
@@ -255,7 +255,7 @@ def images_flattened_for_you():
             return dy @ self.weight
 
 
-@wrong(hint="columns")
+@wrong(hint="the number of columns")
 def einsum_is_left_to_complain():
     """einsum raises an error itself where the columns do not fit."""
 
@@ -273,7 +273,7 @@ def einsum_is_left_to_complain():
             return np.einsum("no,oi->ni", dy, self.weight)
 
 
-@wrong(hint="ValueError")
+@wrong(hint="Another error was raised")
 def input_asserted():
     """An assert is an error like any other."""
 
@@ -292,7 +292,7 @@ def input_asserted():
             return dy @ self.weight
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def relu_in_place():
     """ReLU may write its result over its input."""
 
@@ -306,7 +306,7 @@ def relu_in_place():
             return dy * self.mask
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def dy_masked_in_place():
     """dy is not needed after backward, so that it can hold the result."""
 
@@ -320,7 +320,7 @@ def dy_masked_in_place():
             return dy
 
 
-@wrong(hint="at 0")
+@wrong(hint="the derivative of ReLU at 0 is 0")
 def relu_slope_one_at_zero():
     """The derivative of ReLU at 0 is 1."""
 
@@ -333,7 +333,7 @@ def relu_slope_one_at_zero():
             return dy * self.mask
 
 
-@wrong(hint="at 0")
+@wrong(hint="the derivative of ReLU at 0 is 0")
 def relu_slope_half_at_zero():
     """The derivative of ReLU is (1 + sign x) / 2, so it is one half at 0."""
 
@@ -346,7 +346,7 @@ def relu_slope_half_at_zero():
             return dy * self.slope
 
 
-@wrong(hint="derivative")
+@wrong(hint="not on the sign of dy")
 def relu_mask_of_dy():
     """ReLU's backward is ReLU once more: it lets the positive gradients through."""
 
@@ -359,7 +359,7 @@ def relu_mask_of_dy():
             return np.where(self.mask & (dy > 0), dy, 0)
 
 
-@wrong(hint="dtype")
+@wrong(hint="in the dtype of x")
 def relu_mask_of_floats():
     """The mask is made of floats, since it is multiplied by floats."""
 
@@ -372,7 +372,7 @@ def relu_mask_of_floats():
             return dy * self.mask
 
 
-@wrong(hint="each layer")
+@wrong(hint="keeps what backward needs in itself")
 def one_mask_for_all_relus():
     """The mask is an attribute of the class, since all ReLUs do the same."""
 
@@ -385,7 +385,7 @@ def one_mask_for_all_relus():
             return dy * Relu.mask
 
 
-@wrong(hint="any shape")
+@wrong(hint="on any shape")
 def relu_on_rows():
     """A layer's input is a batch of rows."""
 
@@ -399,7 +399,7 @@ def relu_on_rows():
             return dy.reshape(len(dy), -1) * self.mask
 
 
-@wrong(hint="overflow")
+@wrong(hint="overflows, in tanh too")
 def tanh_from_exponentials():
     """tanh is computed as its definition has it, from two exponentials."""
 
@@ -412,7 +412,7 @@ def tanh_from_exponentials():
             return dy * (1 - self.y**2)
 
 
-@wrong(hint="more than once")
+@wrong(hint="must not change what forward has kept")
 def tanh_overwrites_what_it_kept():
     """The kept result can be turned into the slope where it stands."""
 
@@ -426,7 +426,7 @@ def tanh_overwrites_what_it_kept():
             return dy * (1 - self.y)
 
 
-@wrong(hint="derivative")
+@wrong(hint="each derivative is a function of x or of y")
 def tanh_slope_without_the_square():
     """The derivative of tanh is 1 - tanh."""
 
@@ -439,7 +439,7 @@ def tanh_slope_without_the_square():
             return dy * (1 - self.y)
 
 
-@wrong(hint="warning")
+@wrong(hint="overflows: use exp(-|x|)")
 def sigmoid_of_the_formula():
     """The formula gives 0 even where the exponential overflows."""
 
@@ -452,7 +452,7 @@ def sigmoid_of_the_formula():
             return dy * self.y * (1 - self.y)
 
 
-@wrong(hint="warning")
+@wrong(hint="overflows: use exp(-|x|)")
 def sigmoid_by_where():
     """np.where computes each of the two formulas only where it is needed."""
 
@@ -465,7 +465,7 @@ def sigmoid_by_where():
             return dy * self.y * (1 - self.y)
 
 
-@wrong(hint="finite")
+@wrong(hint="overflows: use exp(-|x|)")
 def sigmoid_of_the_other_formula():
     """exp(x) / (1 + exp(x)) is the same function, with warnings switched off."""
 
@@ -479,7 +479,7 @@ def sigmoid_of_the_other_formula():
             return dy * self.y * (1 - self.y)
 
 
-@wrong(hint="1e-6")
+@wrong(hint="cut x off nowhere")
 def sigmoid_clipped_at_ten():
     """Beyond 10 the sigmoid is flat, so x is clipped there."""
 
@@ -492,7 +492,7 @@ def sigmoid_clipped_at_ten():
             return dy * self.y * (1 - self.y)
 
 
-@wrong(hint="dtype")
+@wrong(hint="in the dtype of x")
 def sigmoid_into_zeros():
     """np.zeros of the shape of x holds the result of either sign."""
 
@@ -507,7 +507,7 @@ def sigmoid_into_zeros():
             return dy * self.y * (1 - self.y)
 
 
-@wrong(hint="finite")
+@wrong(hint="overflows: use exp(-|x|)")
 def sigmoid_backward_from_exponentials():
     """The derivative is exp(-x) / (1 + exp(-x))^2, and only the forward needs to be stable."""
 

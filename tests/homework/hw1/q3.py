@@ -7,7 +7,7 @@ import numpy as np
 from tests.homework.answers import right, wrong
 
 
-@wrong(hint="float64")
+@wrong(hint="before you add h")
 def steps_in_the_dtype_of_x():
     """h is added to x in the dtype of x; only the result is float64."""
 
@@ -22,7 +22,7 @@ def steps_in_the_dtype_of_x():
         return slopes
 
 
-@wrong(hint="float64")
+@wrong(hint="do not convert it back")
 def result_in_the_dtype_of_x():
     """A gradient has the dtype of x, so it is cast back at the end."""
 
@@ -36,7 +36,7 @@ def result_in_the_dtype_of_x():
         return slopes
 
 
-@wrong(hint="not even for a moment")
+@wrong(hint="move a copy, never x itself")
 def x_moved_and_put_back():
     """x may be changed as long as it is put back; asarray makes float64 of it."""
 
@@ -86,7 +86,7 @@ def one_copy_for_each_coordinate():
         return slopes
 
 
-@wrong(hint="central")
+@wrong(hint="one-sided")
 def forward_difference():
     """The slope is (f(x + h) - f(x)) / h."""
 
@@ -100,7 +100,7 @@ def forward_difference():
         return slopes
 
 
-@wrong(hint="2h")
+@wrong(hint="divide by 2 h")
 def divided_by_h():
     """The difference is divided by h."""
 
@@ -115,7 +115,7 @@ def divided_by_h():
         return slopes
 
 
-@wrong(hint="same for all")
+@wrong(hint="by h up or by h down")
 def step_grows_with_x():
     """A large coordinate needs a larger h, as in many libraries."""
 
@@ -165,7 +165,7 @@ def four_points():
         return slopes
 
 
-@wrong(hint="shape ()")
+@wrong(hint="where x has no axis the gradient has none")
 def at_least_one_axis():
     """An array has one axis at least."""
 
@@ -180,7 +180,7 @@ def at_least_one_axis():
         return slopes
 
 
-@wrong(hint="shape ()")
+@wrong(hint="where x has no axis the gradient has none")
 def quotient_of_arrays():
     """All values are collected in two arrays, and their difference is an array, of shape () too."""
 
@@ -195,7 +195,7 @@ def quotient_of_arrays():
         return (ups - downs) / (2 * h)
 
 
-@wrong(hint="shape ()")
+@wrong(hint="f takes an array, also where x has no axis")
 def unit_vector_added():
     """x + h e is an array, whatever the shape of x."""
 
@@ -209,7 +209,7 @@ def unit_vector_added():
         return slopes
 
 
-@wrong(hint="size")
+@wrong(hint="where x has no elements")
 def nditer_over_x():
     """np.nditer goes through arrays of every shape and size."""
 
@@ -225,7 +225,7 @@ def nditer_over_x():
         return slopes
 
 
-@wrong(hint="all coordinates")
+@wrong(hint="reshape and ravel may give a copy")
 def flat_copy_moved():
     """reshape(-1) is a view, so that moving it moves the point."""
 
@@ -254,7 +254,7 @@ def claimed_gradient_at_x_itself():
         return float(np.linalg.norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="float64 copy")
+@wrong(hint="make a new array, or copy it first")
 def claimed_gradient_without_a_copy():
     """asarray makes the float64 array that grad gets."""
 
@@ -269,7 +269,7 @@ def claimed_gradient_without_a_copy():
         return float(np.linalg.norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="overwrite")
+@wrong(hint="not around what grad has made of its copy")
 def one_copy_for_grad_and_f():
     """One float64 copy of x serves grad first and the numeric gradient afterwards."""
 
@@ -285,7 +285,7 @@ def one_copy_for_grad_and_f():
         return float(np.linalg.norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="passed on")
+@wrong(hint="passes its h on")
 def h_not_passed_on():
     """The numeric gradient knows its h."""
 
@@ -300,7 +300,7 @@ def h_not_passed_on():
         return float(np.linalg.norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="sum")
+@wrong(hint="the sum of the two norms")
 def divided_by_the_larger_norm():
     """The error is relative to the larger of the two norms."""
 
@@ -315,7 +315,7 @@ def divided_by_the_larger_norm():
         return float(np.linalg.norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="all elements")
+@wrong(hint="the largest error of an element")
 def largest_error_of_an_element():
     """The error is the largest relative error of any element."""
 
@@ -331,7 +331,7 @@ def largest_error_of_an_element():
         return float(errors.max(initial=0.0))
 
 
-@wrong(hint="all elements")
+@wrong(hint="ord=2 is another norm")
 def spectral_norm():
     """np.linalg.norm with ord 2 is the root of the sum of the squares."""
 
@@ -349,7 +349,7 @@ def spectral_norm():
         return float(norm(claimed - numeric) / scale) if scale > 0 else 0.0
 
 
-@wrong(hint="both norms are 0")
+@wrong(hint="add nothing to the sum of the norms")
 def small_number_in_the_denominator():
     """Adding 1e-8 to the denominator takes care of two zero gradients."""
 
@@ -364,7 +364,7 @@ def small_number_in_the_denominator():
         return float(np.linalg.norm(claimed - numeric) / (scale + 1e-8))
 
 
-@wrong(hint="both norms are 0")
+@wrong(hint="the error is 0 only if both norms are 0")
 def no_error_if_one_norm_is_zero():
     """A gradient of zeros cannot be compared, so its error is 0."""
 
@@ -379,7 +379,7 @@ def no_error_if_one_norm_is_zero():
         return float(np.linalg.norm(claimed - numeric) / (a + b)) if a > 0 and b > 0 else 0.0
 
 
-@wrong(hint="both norms are 0")
+@wrong(hint="two zero gradients agree")
 def zero_by_zero():
     """Two gradients of zeros do not occur."""
 
@@ -395,7 +395,7 @@ def zero_by_zero():
             return float(np.linalg.norm(claimed - numeric) / scale)
 
 
-@wrong(hint="NaN")
+@wrong(hint="a gradient that is not finite must give inf")
 def nan_comes_through():
     """A NaN in a gradient shows as a NaN in the error."""
 
@@ -409,7 +409,7 @@ def nan_comes_through():
             return float(np.linalg.norm(claimed - numeric) / scale) if scale != 0 else 0.0
 
 
-@wrong(hint="infinity")
+@wrong(hint="a gradient that is not finite must give inf")
 def only_nan_looked_for():
     """NaN is the only value that spoils a comparison."""
 
@@ -425,7 +425,7 @@ def only_nan_looked_for():
             return float(np.linalg.norm(claimed - numeric) / scale) if scale != 0 else 0.0
 
 
-@wrong(hint="numeric gradient")
+@wrong(hint="a gradient that is not finite must give inf")
 def only_the_claimed_gradient_looked_at():
     """The numeric gradient is finite, for f is."""
 
@@ -441,7 +441,7 @@ def only_the_claimed_gradient_looked_at():
             return float(np.linalg.norm(claimed - numeric) / scale) if scale != 0 else 0.0
 
 
-@wrong(hint="claimed")
+@wrong(hint="a gradient that is not finite must give inf")
 def only_the_numeric_gradient_looked_at():
     """Only numbers computed by differences can go wrong."""
 
@@ -457,7 +457,7 @@ def only_the_numeric_gradient_looked_at():
             return float(np.linalg.norm(claimed - numeric) / scale) if scale != 0 else 0.0
 
 
-@wrong(hint="NaN")
+@wrong(hint="a gradient that is not finite must give inf")
 def zero_unless_the_norms_are_positive():
     """The error is 0 unless the sum of the norms is positive, which a NaN is not."""
 

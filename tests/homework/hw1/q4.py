@@ -88,7 +88,7 @@ class Tensor:
 """
 
 
-@wrong(hint="adds up", base=TENSOR)
+@wrong(hint="add up the gradients of all uses", base=TENSOR)
 def gradient_overwritten():
     """A parent receives its gradient from the one result that it was used for."""
     return """
@@ -97,7 +97,7 @@ def gradient_overwritten():
     """
 
 
-@wrong(hint="all its uses", base=TENSOR)
+@wrong(hint="used twice receives both gradients", base=TENSOR)
 def parents_in_a_dictionary():
     """The parents and their pulls are a dictionary, for each parent occurs once."""
     return """
@@ -107,7 +107,7 @@ def parents_in_a_dictionary():
     """
 
 
-@wrong(hint="broadcast", base=TENSOR)
+@wrong(hint="sum over axes that broadcasting added", base=TENSOR)
 def broadcast_copies_not_summed():
     """The gradient of a broadcast parent has the shape of the result."""
     return """
@@ -118,7 +118,7 @@ def broadcast_copies_not_summed():
     """
 
 
-@wrong(hint="own shape", base=TENSOR)
+@wrong(hint="axes of size 1 that it stretched", base=TENSOR)
 def only_new_axes_summed():
     """Broadcasting adds axes in front, and these are summed; axes of size 1 are left."""
     return """
@@ -131,7 +131,7 @@ def only_new_axes_summed():
     """
 
 
-@wrong(hint="own shape", base=TENSOR)
+@wrong(hint="has the shape of that side", base=TENSOR)
 def axes_of_size_one_dropped():
     """Summing over the copies needs no keepdims."""
     return """
@@ -140,7 +140,7 @@ def axes_of_size_one_dropped():
     """
 
 
-@wrong(hint="summed", base=TENSOR)
+@wrong(hint="this is their mean", base=TENSOR)
 def mean_over_the_copies():
     """A broadcast parent receives the mean of what its copies receive."""
     return """
@@ -149,7 +149,7 @@ def mean_over_the_copies():
     """
 
 
-@wrong(hint="broadcast", base=TENSOR)
+@wrong(hint="sum over axes that broadcasting added", base=TENSOR)
 def second_operand_never_broadcast():
     """In a * b it is the second that is broadcast, so only its gradient is summed."""
     return """
@@ -200,7 +200,7 @@ def all_gradients_start_anew():
     """
 
 
-@wrong(hint="a.grad", base=TENSOR)
+@wrong(hint="each backward adds 1 to the gradient of the result", base=TENSOR)
 def seed_not_added():
     """The gradient of the result itself is 1, however often backward is called."""
     return """
@@ -219,7 +219,7 @@ def only_leaves_keep_gradients():
     """
 
 
-@wrong(hint="second call", base=TENSOR)
+@wrong(hint="a second backward adds to .grad", base=TENSOR)
 def visited_forever():
     """A tensor that has been visited is marked as such, once and for all."""
     return """
@@ -286,7 +286,7 @@ def every_path_walked():
     """
 
 
-@wrong(hint="results before parents", base=TENSOR)
+@wrong(hint="only when all of its uses have delivered", base=TENSOR)
 def nearest_first():
     """Tensors are visited by their distance from the result, nearest first."""
     return """
@@ -312,7 +312,7 @@ def nearest_first():
     """
 
 
-@wrong(hint="results before parents", base=TENSOR)
+@wrong(hint="only when all of its uses have delivered", base=TENSOR)
 def first_found_first_visited():
     """A tensor may be visited as soon as it is found, depth first."""
     return """
@@ -337,7 +337,7 @@ def first_found_first_visited():
     """
 
 
-@wrong(hint="share", base=TENSOR)
+@wrong(hint="adding to it in place changes both", base=TENSOR)
 def flows_added_in_place():
     """The first gradient that a parent receives is kept, and later ones are added to it in place."""
     return """
@@ -356,7 +356,7 @@ def flows_added_in_place():
     """
 
 
-@wrong(hint="share", base=TENSOR)
+@wrong(hint="no two tensors share one array", base=TENSOR)
 def gradients_shared():
     """A gradient that is still zero is replaced by what arrives, without a copy."""
     return """
@@ -375,7 +375,7 @@ def gradients_shared():
     """
 
 
-@wrong(hint="copy", base=TENSOR)
+@wrong(hint="data is a copy", base=TENSOR)
 def data_not_copied():
     """asarray makes the array that .data needs."""
     return """
@@ -384,7 +384,7 @@ def data_not_copied():
     """
 
 
-@wrong(hint="float64", base=TENSOR)
+@wrong(hint="data is float64", base=TENSOR)
 def dtype_of_the_data_kept():
     """np.array gives the data the dtype that they have."""
     return """
@@ -393,7 +393,7 @@ def dtype_of_the_data_kept():
     """
 
 
-@wrong(hint="either side", base=TENSOR)
+@wrong(hint="number - tensor is not tensor - number", base=TENSOR)
 def reversed_difference():
     """number - tensor is tensor - number."""
     return """
@@ -402,7 +402,7 @@ def reversed_difference():
     """
 
 
-@wrong(hint="either side", base=TENSOR)
+@wrong(hint="on the left and on the right", base=TENSOR)
 def reversed_product_of_matrices():
     """array @ tensor is tensor @ array."""
     return """
@@ -439,7 +439,7 @@ def sum_axis_forgotten_in_the_pull():
     """
 
 
-@wrong(hint="tuple", base=TENSOR)
+@wrong(hint="get the summed axis back", base=TENSOR)
 def sum_pull_for_one_axis():
     """expand_dims puts the axis back, and a tuple is a list of axes from the front."""
     return """
@@ -469,7 +469,7 @@ def relu_slope_one_at_zero():
     """
 
 
-@wrong(hint=".data", base=TENSOR)
+@wrong(hint="no method changes the .data", base=TENSOR)
 def relu_in_place():
     """ReLU may set the negative numbers to zero where they stand."""
     return """
@@ -489,7 +489,7 @@ def exp_pull_of_the_input():
     """
 
 
-@wrong(hint="-1", base=TENSOR)
+@wrong(hint="may be -1", base=TENSOR)
 def product_without_minus_one():
     """The new shape is worked out from its entries, none of which is -1."""
     return """
@@ -498,7 +498,7 @@ def product_without_minus_one():
     """
 
 
-@wrong(hint="reshape", base=TENSOR)
+@wrong(hint="row by row", base=TENSOR)
 def reshaped_gradient_in_another_order():
     """The gradient of reshape goes back column by column."""
     return """
@@ -507,7 +507,7 @@ def reshaped_gradient_in_another_order():
     """
 
 
-@wrong(hint="whatever shape", base=TENSOR)
+@wrong(hint="of whatever shape", base=TENSOR)
 def only_shape_of_a_number():
     """backward needs a result of shape ()."""
     return """
@@ -516,7 +516,7 @@ def only_shape_of_a_number():
     """
 
 
-@wrong(hint="exactly one", base=TENSOR)
+@wrong(hint="backward starts from one element", base=TENSOR)
 def empty_result_let_through():
     """backward complains if there is more than one element."""
     return """
@@ -525,7 +525,7 @@ def empty_result_let_through():
     """
 
 
-@wrong(hint="exactly one", base=TENSOR)
+@wrong(hint="backward starts from one element", base=TENSOR)
 def backward_from_many_elements():
     """backward of an array starts with ones everywhere."""
     return """
@@ -534,7 +534,7 @@ def backward_from_many_elements():
     """
 
 
-@wrong(hint="exactly one", base=TENSOR)
+@wrong(hint="backward starts from one element", base=TENSOR)
 def only_one_row_looked_at():
     """len tells how many elements there are."""
     return """
@@ -543,7 +543,7 @@ def only_one_row_looked_at():
     """
 
 
-@wrong(hint="shape", base=TENSOR)
+@wrong(hint="the gradient has that shape", base=TENSOR)
 def seed_of_shape_nothing():
     """The first gradient is the number 1, whatever the shape of the result."""
     return """

@@ -18,7 +18,7 @@ def momentum_is_an_average():
         return w - lr * state["v"]
 
 
-@wrong(hint="beta")
+@wrong(hint="beta is the share of the old v")
 def momentum_loses_beta():
     """beta is the share of the velocity that is lost: v = (1 - beta) v + g."""
 
@@ -29,7 +29,7 @@ def momentum_loses_beta():
         return w - lr * state["v"]
 
 
-@wrong(hint="lr")
+@wrong(hint="v holds no learning rate")
 def learning_rate_in_the_velocity():
     """The velocity may as well hold the learning rate: v = beta v - lr g, w = w + v."""
 
@@ -40,7 +40,7 @@ def learning_rate_in_the_velocity():
         return w + state["v"]
 
 
-@wrong(hint="lr v")
+@wrong(hint="without looking ahead")
 def nesterov():
     """Momentum looks ahead: the step is g + beta v."""
 
@@ -51,7 +51,7 @@ def nesterov():
         return w - lr * (g + beta * state["v"])
 
 
-@wrong(hint="overwrite")
+@wrong(hint="state holds the caller's array")
 def first_velocity_is_the_gradient():
     """At the first step v is g, so g is kept and later steps make it smaller."""
 
@@ -62,7 +62,7 @@ def first_velocity_is_the_gradient():
         return w - lr * state["v"]
 
 
-@wrong(hint="changed")
+@wrong(hint="make a new array")
 def velocity_added_into_g():
     """g is not needed after the step, so that it can hold the velocity until that is copied."""
 
@@ -74,7 +74,7 @@ def velocity_added_into_g():
         return w - lr * g
 
 
-@wrong(hint="new array")
+@wrong(hint="make a new array")
 def weights_moved_in_place():
     """A step changes the weights, and returns them."""
 
@@ -86,7 +86,7 @@ def weights_moved_in_place():
         return w
 
 
-@wrong(hint="state")
+@wrong(hint="is v kept in state")
 def state_rebound():
     """Assigning a new dictionary to state changes the caller's."""
 
@@ -98,7 +98,7 @@ def state_rebound():
         return w - lr * state["v"]
 
 
-@wrong(hint="nowhere else")
+@wrong(hint="the memory belongs to the state")
 def memory_by_shape():
     """The memory is a dictionary of the module, with the shapes as keys, for shapes tell parameters apart."""
 
@@ -115,7 +115,7 @@ def memory_by_shape():
         return w - lr * velocity
 
 
-@wrong(hint="dtype")
+@wrong(hint="the result has the dtype of w")
 def velocity_in_float64():
     """The velocity starts as np.zeros of the shape of w."""
 
@@ -126,7 +126,7 @@ def velocity_in_float64():
         return w - lr * state["v"]
 
 
-@wrong(hint="broadcast")
+@wrong(hint="compare the shapes before anything")
 def momentum_broadcasts():
     """NumPy complains where the shapes do not fit."""
 
@@ -135,7 +135,7 @@ def momentum_broadcasts():
         return w - lr * state["v"]
 
 
-@wrong(hint="shape")
+@wrong(hint="compare the shapes before anything")
 def momentum_counts_elements():
     """w and g fit if they have as many elements, and g is brought into the shape of w."""
 
@@ -146,7 +146,7 @@ def momentum_counts_elements():
         return w - lr * state["v"]
 
 
-@wrong(hint="state stays")
+@wrong(hint="before you write anything into state")
 def momentum_checked_at_the_end():
     """The check comes with the new weights, when the velocity is in the state already."""
 
@@ -158,7 +158,7 @@ def momentum_checked_at_the_end():
         return new
 
 
-@wrong(hint="outside")
+@wrong(hint="eps stands outside the root")
 def rmsprop_eps_inside_the_root():
     """eps stands inside the root."""
 
@@ -169,7 +169,7 @@ def rmsprop_eps_inside_the_root():
         return w - lr * g / np.sqrt(state["s"] + eps)
 
 
-@wrong(hint="1 - alpha")
+@wrong(hint="alpha is the share of the old average")
 def rmsprop_alpha_the_other_way_round():
     """alpha is the share of the new square."""
 
@@ -180,7 +180,7 @@ def rmsprop_alpha_the_other_way_round():
         return w - lr * g / (np.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="start at 0")
+@wrong(hint="the average of squares starts at 0")
 def rmsprop_starts_at_the_first_square():
     """The average starts at the first square, so that it is not too small."""
 
@@ -191,7 +191,7 @@ def rmsprop_starts_at_the_first_square():
         return w - lr * g / (np.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="root")
+@wrong(hint="divide by the root of the average")
 def rmsprop_without_the_root():
     """The gradient is divided by the average of the squares."""
 
@@ -202,7 +202,7 @@ def rmsprop_without_the_root():
         return w - lr * g / (state["s"] + eps)
 
 
-@wrong(hint="elementwise")
+@wrong(hint="squares are elementwise")
 def rmsprop_with_one_scale():
     """The average is one number for the parameter, the mean of the squares of its gradient."""
 
@@ -213,7 +213,7 @@ def rmsprop_with_one_scale():
         return w - lr * g / (math.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="corrected")
+@wrong(hint="is not corrected")
 def rmsprop_corrected_as_adam():
     """RMSprop's average is corrected for its start, as Adam's is."""
 
@@ -225,7 +225,7 @@ def rmsprop_corrected_as_adam():
         return w - lr * g / (np.sqrt(state["s"] / (1 - alpha**t)) + eps)
 
 
-@wrong(hint="view")
+@wrong(hint="or a view of it")
 def last_gradient_kept_for_later():
     """It does no harm to keep the last gradient in the state, to look at it."""
 
@@ -237,7 +237,7 @@ def last_gradient_kept_for_later():
         return w - lr * g / (np.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="changed")
+@wrong(hint="make a new array")
 def gradient_squared_in_place():
     """The squares may be computed in g, whose root is g again."""
 
@@ -250,7 +250,7 @@ def gradient_squared_in_place():
         return w - lr * direction / (np.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="outside")
+@wrong(hint="eps is added after the root")
 def adam_eps_inside_the_root():
     """eps stands inside the root."""
 
@@ -263,7 +263,7 @@ def adam_eps_inside_the_root():
         return w - lr * m / (1 - beta1**t) / np.sqrt(s / (1 - beta2**t) + eps)
 
 
-@wrong(hint="after the correction")
+@wrong(hint="after s has been corrected")
 def adam_eps_before_the_correction():
     """The step size is corrected by both factors, and eps is added to the root of s as it is."""
 
@@ -276,7 +276,7 @@ def adam_eps_before_the_correction():
         return w - lr * math.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (np.sqrt(s) + eps)
 
 
-@wrong(hint="correction")
+@wrong(hint="both averages must be divided")
 def adam_without_corrections():
     """The averages are used as they are."""
 
@@ -288,7 +288,7 @@ def adam_without_corrections():
         return w - lr * m / (np.sqrt(s) + eps)
 
 
-@wrong(hint="beta1")
+@wrong(hint="what is missing of its own")
 def adam_one_correction_for_both():
     """Both averages are corrected by the same factor."""
 
@@ -301,7 +301,7 @@ def adam_one_correction_for_both():
         return w - lr * (m / (1 - beta2**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-@wrong(hint="first step")
+@wrong(hint="t is 1 at the first step")
 def adam_counts_from_two():
     """t is 1 before the first step, and one more at it."""
 
@@ -314,7 +314,7 @@ def adam_counts_from_two():
         return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-@wrong(hint="correction")
+@wrong(hint="t grows by 1")
 def adam_t_stays_at_one():
     """The correction is that of the first step, always."""
 
@@ -327,7 +327,7 @@ def adam_t_stays_at_one():
         return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-@wrong(hint="correction")
+@wrong(hint="state keeps the averages as they are")
 def adam_keeps_corrected_averages():
     """The corrected averages are the ones that go on."""
 
@@ -340,7 +340,7 @@ def adam_keeps_corrected_averages():
         return w - lr * state["m"] / (np.sqrt(state["s"]) + eps)
 
 
-@wrong(hint="nowhere else")
+@wrong(hint="the memory belongs to the state")
 def adam_counts_calls():
     """One counter, kept at the function, tells the step."""
 
@@ -353,7 +353,7 @@ def adam_counts_calls():
         return w - lr * (m / (1 - beta1**adam.t)) / (np.sqrt(s / (1 - beta2**adam.t)) + eps)
 
 
-@wrong(hint="square")
+@wrong(hint="s averages the squares of g")
 def adam_squares_the_average():
     """The second average is of the squares of the first."""
 
@@ -366,7 +366,7 @@ def adam_squares_the_average():
         return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-@wrong(hint="dtype")
+@wrong(hint="the result has the dtype of w")
 def adam_root_by_numpy():
     """np.sqrt of a number is a number like any other."""
 
@@ -379,7 +379,7 @@ def adam_root_by_numpy():
         return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s) / np.sqrt(1 - beta2**t) + eps)
 
 
-@wrong(hint="state stays")
+@wrong(hint="before you write anything into state")
 def adam_counts_before_the_check():
     """The step is counted first, and then the shapes are checked."""
 
@@ -392,7 +392,7 @@ def adam_counts_before_the_check():
         return w - lr * (m / (1 - beta1**t)) / (np.sqrt(s / (1 - beta2**t)) + eps)
 
 
-@wrong(hint="broadcast")
+@wrong(hint="compare the shapes before anything")
 def adam_checks_the_result():
     """The shapes fit if the result has the shape of w."""
 
@@ -407,7 +407,7 @@ def adam_checks_the_result():
         return new
 
 
-@wrong(hint="ValueError")
+@wrong(hint="Another error was raised")
 def shapes_asserted():
     """An assert is an error like any other."""
 

@@ -17,7 +17,7 @@ def variance_as_standard_deviation():
         return rng.normal(0, 2 / fan_in, (fan_out, fan_in))
 
 
-@wrong(hint="fan_in")
+@wrong(hint="He's variance belongs to the number of inputs")
 def he_by_fan_out():
     """Divides by the number of outputs, as the way back would have it."""
 
@@ -48,7 +48,7 @@ def he_uniform():
         return rng.uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="normal")
+@wrong(hint="the normal distribution is not truncated")
 def he_truncated():
     """Cuts the normal numbers off at two standard deviations, as some libraries do."""
 
@@ -59,7 +59,7 @@ def he_truncated():
         return np.clip(rng.normal(0, std, (fan_out, fan_in)), -2 * std, 2 * std)
 
 
-@wrong(hint="independent")
+@wrong(hint="leave them as drawn")
 def he_standardised():
     """Shifts and scales what was drawn, so that mean and variance of this very matrix are exact."""
 
@@ -72,7 +72,7 @@ def he_standardised():
         return w * math.sqrt(2 / fan_in)
 
 
-@wrong(hint="independent")
+@wrong(hint="draw one number for each weight")
 def every_unit_the_same():
     """Draws the weights of one unit, and gives them to all units."""
 
@@ -82,7 +82,7 @@ def every_unit_the_same():
         return np.tile(rng.normal(0, math.sqrt(2 / fan_in), fan_in), (fan_out, 1))
 
 
-@wrong(hint="shape")
+@wrong(hint="weights are (out, in)")
 def inputs_first():
     """Believes that a weight has one row for each input."""
 
@@ -98,7 +98,7 @@ def inputs_first():
         return rng.normal(0, math.sqrt(2 / fan_in), (fan_in, fan_out))
 
 
-@wrong(hint="fan_out")
+@wrong(hint="the bound belongs to the sum of both fans")
 def xavier_by_fan_in_alone():
     """Takes 3 / fan_in, the same for a square weight only."""
 
@@ -109,7 +109,7 @@ def xavier_by_fan_in_alone():
         return rng.uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="bound")
+@wrong(hint="took its standard deviation")
 def xavier_standard_deviation_as_bound():
     """Takes the standard deviation for the end of the interval."""
 
@@ -120,7 +120,7 @@ def xavier_standard_deviation_as_bound():
         return rng.uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="bound")
+@wrong(hint="both fans stand below the fraction")
 def xavier_without_parentheses():
     """Writes 6 / fan_in + fan_out under the root."""
 
@@ -131,7 +131,7 @@ def xavier_without_parentheses():
         return rng.uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="negative")
+@wrong(hint="weights lie on both sides of 0")
 def xavier_positive():
     """Draws between 0 and a."""
 
@@ -141,7 +141,7 @@ def xavier_positive():
         return rng.random((fan_out, fan_in)) * math.sqrt(6 / (fan_in + fan_out))
 
 
-@wrong(hint="uniform")
+@wrong(hint="no weight lies beyond the bound")
 def xavier_normal():
     """Draws normal numbers of the right variance."""
 
@@ -161,7 +161,7 @@ def global_generator():
         return np.random.randn(fan_out, fan_in) * np.sqrt(2 / fan_in)
 
 
-@wrong(hint="next call")
+@wrong(hint="draw from rng itself")
 def generator_is_not_moved_on():
     """Draws from a copy of the generator, so that the caller's stays as it is."""
 
@@ -174,7 +174,7 @@ def generator_is_not_moved_on():
         return copy.deepcopy(rng).uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="float64")
+@wrong(hint="float64 here")
 def single_precision():
     """Returns float32, since networks are float32."""
 
@@ -184,7 +184,7 @@ def single_precision():
         return (rng.standard_normal((fan_out, fan_in)) * math.sqrt(2 / fan_in)).astype(np.float32)
 
 
-@wrong(hint="ValueError")
+@wrong(hint="look at both sizes")
 def outputs_are_not_checked():
     """Checks only the fan by which it divides; no outputs make an empty weight."""
 
@@ -194,7 +194,7 @@ def outputs_are_not_checked():
         return rng.normal(0, math.sqrt(2 / fan_in), (fan_out, fan_in))
 
 
-@wrong(hint="ValueError")
+@wrong(hint="look at both sizes")
 def sum_of_the_fans_is_checked():
     """Checks what stands below the fraction, fan_in + fan_out."""
 
@@ -205,7 +205,7 @@ def sum_of_the_fans_is_checked():
         return rng.uniform(-a, a, (fan_out, fan_in))
 
 
-@wrong(hint="drawn")
+@wrong(hint="nothing is drawn when a size is refused")
 def checked_too_late():
     """Draws as many numbers as are asked for, in one row, and looks at the fans afterwards."""
 

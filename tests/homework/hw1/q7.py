@@ -93,7 +93,7 @@ def eps_outside_the_root():
     """
 
 
-@wrong(hint="eps", base=BATCH_NORM)
+@wrong(hint="eps belongs to the root in backward too", base=BATCH_NORM)
 def eps_forgotten_in_backward():
     """Divides by the bare standard deviation on the way back, since eps is no part of the derivative."""
     return """
@@ -107,7 +107,7 @@ def eps_forgotten_in_backward():
     """
 
 
-@wrong(hint="eps", base=BATCH_NORM)
+@wrong(hint="no part of running_var", base=BATCH_NORM)
 def eps_in_the_running_variance():
     """Adds eps to the variance once, before it is used for anything."""
     return """
@@ -121,7 +121,7 @@ def eps_in_the_running_variance():
     """
 
 
-@wrong(hint="feature", base=BATCH_NORM)
+@wrong(hint="over the batch, axis 0", base=BATCH_NORM)
 def over_the_whole_batch():
     """Takes one mean and one variance over all features together."""
     return """
@@ -182,7 +182,7 @@ def parameter_gradients_in_the_precision_of_dy():
     """
 
 
-@wrong(hint="evaluation", base=BATCH_NORM)
+@wrong(hint="leaves everything as it was", base=BATCH_NORM)
 def evaluation_moves_the_statistics():
     """Updates the running statistics in both modes."""
     return """
@@ -196,7 +196,7 @@ def evaluation_moves_the_statistics():
     """
 
 
-@wrong(hint="batch", base=BATCH_NORM)
+@wrong(hint="mean and variance are taken over the batch", base=BATCH_NORM)
 def training_uses_running_statistics():
     """Updates the running statistics and normalises with them, in training too."""
     return """
@@ -205,7 +205,7 @@ def training_uses_running_statistics():
     """
 
 
-@wrong(hint="running", base=BATCH_NORM)
+@wrong(hint="the running statistics, not the batch", base=BATCH_NORM)
 def evaluation_uses_the_batch():
     """Uses the batch wherever it has two examples, and the running statistics for a single one only."""
     return """
@@ -219,7 +219,7 @@ def evaluation_uses_the_batch():
     """
 
 
-@wrong(hint="ones", base=BATCH_NORM)
+@wrong(hint="from zeros and ones", base=BATCH_NORM)
 def running_variance_starts_at_zero():
     """Starts both running statistics at zero."""
     return """
@@ -228,7 +228,7 @@ def running_variance_starts_at_zero():
     """
 
 
-@wrong(hint="share", base=BATCH_NORM)
+@wrong(hint="an array of its own", base=BATCH_NORM)
 def one_array_of_ones():
     """Lets gamma and running_var start as the same array, and updates the statistics in place."""
     return """
@@ -264,7 +264,7 @@ def variance_constant_in_training():
     """
 
 
-@wrong(hint="mean", base=BATCH_NORM)
+@wrong(hint="both sums over the batch are divided by N", base=BATCH_NORM)
 def sums_for_means():
     """Takes the sums of the gradient formula without their 1/N."""
     return """
@@ -333,7 +333,7 @@ def evaluation_keeps_nothing():
     """
 
 
-@wrong(hint="gamma", base=BATCH_NORM)
+@wrong(hint="the gamma that forward used", base=BATCH_NORM)
 def gamma_of_today():
     """Uses in backward the gamma that is there now."""
     return """
@@ -345,7 +345,7 @@ def gamma_of_today():
     """
 
 
-@wrong(hint="gamma", base=BATCH_NORM)
+@wrong(hint="keep a copy, it may change in place", base=BATCH_NORM)
 def gamma_kept_by_name():
     """Keeps gamma for backward without a copy, so that gamma -= lr * dgamma changes it too."""
     return """
@@ -354,7 +354,7 @@ def gamma_kept_by_name():
     """
 
 
-@wrong(hint="last forward", base=BATCH_NORM)
+@wrong(hint="the statistics that it used", base=BATCH_NORM)
 def running_variance_of_today():
     """Reads running_var again in a backward after evaluation."""
     return """
@@ -364,7 +364,7 @@ def running_variance_of_today():
     """
 
 
-@wrong(hint="normalised", base=BATCH_NORM)
+@wrong(hint="the division by the root is missing", base=BATCH_NORM)
 def gamma_without_its_normalisation():
     """Sums dy times x less the mean for dgamma, and forgets the division."""
     return """
@@ -377,7 +377,7 @@ def gamma_without_its_normalisation():
     """
 
 
-@wrong(hint="in place", base=BATCH_NORM)
+@wrong(hint="make a new array", base=BATCH_NORM)
 def x_is_centred_in_place():
     """Takes the mean off x itself, which astype copies only where the dtype differs."""
     return """
@@ -390,7 +390,7 @@ def x_is_centred_in_place():
     """
 
 
-@wrong(hint="in place", base=BATCH_NORM)
+@wrong(hint="make a new array", base=BATCH_NORM)
 def dy_is_scaled_in_place():
     """Multiplies dy by gamma in place, which changes the caller's array where it is float64."""
     return """
@@ -403,7 +403,7 @@ def dy_is_scaled_in_place():
     """
 
 
-@wrong(hint="one example", base=BATCH_NORM)
+@wrong(hint="in training at N", base=BATCH_NORM)
 def one_example_in_training():
     """Divides by max(N - 1, 1), so that one example does no harm."""
     return """
@@ -415,7 +415,7 @@ def one_example_in_training():
     """
 
 
-@wrong(hint="evaluation", base=BATCH_NORM)
+@wrong(hint="evaluation treats each row alone", base=BATCH_NORM)
 def one_example_in_evaluation():
     """Refuses a single example in evaluation too."""
     return """
@@ -437,7 +437,7 @@ def checked_after_the_update():
     """
 
 
-@wrong(hint="(N, D)", base=BATCH_NORM)
+@wrong(hint="look at the shape", base=BATCH_NORM)
 def columns_left_to_numpy():
     """Checks the number of axes, and lets NumPy complain of the columns, which it does not where it can broadcast."""
     return """
@@ -446,7 +446,7 @@ def columns_left_to_numpy():
     """
 
 
-@wrong(hint="(N, D)", base=BATCH_NORM)
+@wrong(hint="look at the shape", base=BATCH_NORM)
 def last_axis_only():
     """Checks the last axis only, so that a single row (D,) or a stack (A, B, D) passes."""
     return """

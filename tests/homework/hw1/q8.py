@@ -18,7 +18,7 @@ def p_is_kept():
         return x * mask, mask
 
 
-@wrong(hint="at least p")
+@wrong(hint="keep where the number is at least p")
 def keeps_the_small_numbers():
     """Keeps an element where its number is below 1 - p, which is as probable."""
 
@@ -31,7 +31,7 @@ def keeps_the_small_numbers():
         return x * mask, mask
 
 
-@wrong(hint="at least p")
+@wrong(hint="where its number equals p")
 def keeps_above_p_only():
     """Drops an element whose number is exactly p."""
 
@@ -70,7 +70,7 @@ def divided_by_p():
         return x * mask, mask
 
 
-@wrong(hint="1 - p")
+@wrong(hint="not by the share that this draw has kept")
 def divided_by_what_is_left():
     """Divides by the share that this draw has kept."""
 
@@ -123,7 +123,7 @@ def mask_without_scale():
         return (x * mask / (1 - p)).astype(x.dtype), mask
 
 
-@wrong(hint="zeros")
+@wrong(hint="y may hold zeros of x")
 def mask_read_off_the_result():
     """Takes the mask from the zeros of y, where x may hold zeros of its own."""
 
@@ -136,7 +136,7 @@ def mask_read_off_the_result():
         return y, ((y != 0) / (1 - p)).astype(x.dtype)
 
 
-@wrong(hint="mask")
+@wrong(hint="shape and dtype of x")
 def mask_is_boolean():
     """Returns a mask of True and False."""
 
@@ -188,7 +188,7 @@ def evaluation_mask_in_double():
         return x * mask, mask
 
 
-@wrong(hint="shape")
+@wrong(hint="both results have the shape")
 def evaluation_mask_is_a_number():
     """Returns 1 for the mask of evaluation, which broadcasts."""
 
@@ -280,7 +280,7 @@ def one_draw_for_an_example():
         return x * mask, mask
 
 
-@wrong(hint="rng.random")
+@wrong(hint="draws float64 numbers")
 def drawn_in_the_precision_of_x():
     """Draws numbers in the dtype of x."""
 
@@ -293,7 +293,7 @@ def drawn_in_the_precision_of_x():
         return x * mask, mask
 
 
-@wrong(hint="rng.random")
+@wrong(hint="or another draw")
 def drawn_as_coins():
     """Throws coins with rng.binomial."""
 
@@ -306,7 +306,7 @@ def drawn_as_coins():
         return x * mask, mask
 
 
-@wrong(hint="generator")
+@wrong(hint="drawn from the generator that is passed")
 def drawn_from_the_global_generator():
     """Draws from NumPy's global generator."""
 
@@ -319,7 +319,7 @@ def drawn_from_the_global_generator():
         return x * mask, mask
 
 
-@wrong(hint="below 1")
+@wrong(hint="p = 1 is refused")
 def certain_drop_is_allowed():
     """Believes that p may be 1, where all is dropped."""
 
@@ -332,7 +332,7 @@ def certain_drop_is_allowed():
         return x * mask, mask
 
 
-@wrong(hint="0")
+@wrong(hint="p = 0 is allowed")
 def zero_is_refused():
     """Believes that p must be above 0."""
 
@@ -358,7 +358,7 @@ def nan_passes():
         return x * mask, mask
 
 
-@wrong(hint="both modes")
+@wrong(hint="must be refused in evaluation too")
 def checked_in_training_only():
     """Looks at p only where it is used."""
 
@@ -371,7 +371,7 @@ def checked_in_training_only():
         return x * mask, mask
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def x_is_dropped_in_place():
     """Multiplies x in place, to save memory."""
 
@@ -385,7 +385,7 @@ def x_is_dropped_in_place():
         return x, mask
 
 
-@wrong(hint="once")
+@wrong(hint="the mask holds the factor already")
 def backward_scales_twice():
     """Divides by 1 - p once more in backward, by multiplying with the mask twice."""
 
@@ -393,7 +393,7 @@ def backward_scales_twice():
         return dy * mask * mask
 
 
-@wrong(hint="1 - p")
+@wrong(hint="the same factor as the result")
 def backward_without_scale():
     """Passes dy where the mask is not zero, and forgets the factor."""
 
@@ -401,7 +401,7 @@ def backward_without_scale():
         return np.where(mask > 0, dy, 0).astype(dy.dtype)
 
 
-@wrong(hint="mask")
+@wrong(hint="what was dropped sends no gradient back")
 def backward_passes_all():
     """Believes that dropout changes the forward only."""
 
@@ -409,7 +409,7 @@ def backward_passes_all():
         return dy.copy()
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def backward_in_place():
     """Multiplies dy in place."""
 
@@ -418,7 +418,7 @@ def backward_in_place():
         return dy
 
 
-@wrong(hint="in place")
+@wrong(hint="make a new array")
 def backward_in_the_memory_of_the_mask():
     """Writes the product into the mask, which is not needed again."""
 
@@ -426,7 +426,7 @@ def backward_in_the_memory_of_the_mask():
         return np.multiply(dy, mask, out=mask)
 
 
-@wrong(hint="dtype")
+@wrong(hint="the dtype of dy")
 def backward_in_double():
     """Returns float64, whatever dy is."""
 

@@ -48,7 +48,7 @@ def fit(params, loss_and_grads, step, x, y, x_val, y_val, rng, lr, batch_size, p
 """
 
 
-@wrong(hint="last batch", base=BATCHES)
+@wrong(hint="the last, smaller batch", base=BATCHES)
 def last_batch_dropped():
     """Leaves out what does not fill a batch."""
     return """
@@ -57,7 +57,7 @@ def last_batch_dropped():
     """
 
 
-@wrong(hint="last batch", base=BATCHES)
+@wrong(hint="no batch has more than batch_size", base=BATCHES)
 def last_batch_takes_the_rest():
     """Cuts n // batch_size batches, and the last one takes what is left over."""
     return """
@@ -67,7 +67,7 @@ def last_batch_takes_the_rest():
     """
 
 
-@wrong(hint="batch_size", base=BATCHES)
+@wrong(hint="cut every batch_size elements", base=BATCHES)
 def batches_of_about_the_same_size():
     """Lets array_split cut the order evenly."""
     return """
@@ -76,7 +76,7 @@ def batches_of_about_the_same_size():
     """
 
 
-@wrong(hint="empty", base=BATCHES)
+@wrong(hint="no batch is empty", base=BATCHES)
 def empty_last_batch():
     """Counts one batch more than n // batch_size, also where nothing is left for it."""
     return """
@@ -85,7 +85,7 @@ def empty_last_batch():
     """
 
 
-@wrong(hint="order", base=BATCHES)
+@wrong(hint="cut every batch_size elements", base=BATCHES)
 def every_kth_row():
     """Deals the rows out to the batches in turn."""
     return """
@@ -95,7 +95,7 @@ def every_kth_row():
     """
 
 
-@wrong(hint="permutation", base=BATCHES)
+@wrong(hint="in the order of the data", base=BATCHES)
 def not_shuffled():
     """Cuts the rows in their own order."""
     return """
@@ -104,7 +104,7 @@ def not_shuffled():
     """
 
 
-@wrong(hint="every row", base=BATCHES)
+@wrong(hint="each row comes once in each epoch", base=BATCHES)
 def drawn_with_replacement():
     """Draws each row anew, so that some occur twice."""
     return """
@@ -113,7 +113,7 @@ def drawn_with_replacement():
     """
 
 
-@wrong(hint="generator", base=BATCHES)
+@wrong(hint="drawn from the generator that is passed", base=BATCHES)
 def global_permutation():
     """Shuffles with NumPy's global generator."""
     return """
@@ -122,7 +122,7 @@ def global_permutation():
     """
 
 
-@wrong(hint="once")
+@wrong(hint="each row comes once in each epoch")
 def permutation_for_each_batch():
     """Draws a permutation for every batch and takes its beginning."""
 
@@ -132,7 +132,7 @@ def permutation_for_each_batch():
         return [rng.permutation(n)[: min(batch_size, n - start)] for start in range(0, n, batch_size)]
 
 
-@wrong(hint="batch_size", base=BATCHES)
+@wrong(hint="both refused below 1", base=BATCHES)
 def batch_size_left_to_range():
     """Checks n, and leaves a batch size below 1 to range, which minds 0 but not -1."""
     return """
@@ -141,7 +141,7 @@ def batch_size_left_to_range():
     """
 
 
-@wrong(hint="n", base=BATCHES)
+@wrong(hint="both refused below 1", base=BATCHES)
 def no_rows_no_batches():
     """Believes that no rows give an empty list."""
     return """
@@ -150,7 +150,7 @@ def no_rows_no_batches():
     """
 
 
-@wrong(hint="batch", base=BATCHES)
+@wrong(hint="beyond n is allowed", base=BATCHES)
 def batch_larger_than_the_data():
     """Refuses a batch size above n."""
     return """
@@ -159,7 +159,7 @@ def batch_larger_than_the_data():
     """
 
 
-@wrong(hint="list", base=BATCHES)
+@wrong(hint="return a list", base=BATCHES)
 def a_generator_of_batches():
     """Yields the batches one by one, so that nothing is drawn or refused before the first is asked for."""
     return """
@@ -169,7 +169,7 @@ def a_generator_of_batches():
     """
 
 
-@wrong(hint="arrays", base=BATCHES)
+@wrong(hint="arrays of row numbers", base=BATCHES)
 def lists_of_rows():
     """Returns lists of Python's integers."""
     return """
@@ -187,7 +187,7 @@ def narrow_row_numbers():
     """
 
 
-@wrong(hint="order", base=BATCHES)
+@wrong(hint="the order of the permutation within a batch", base=BATCHES)
 def batches_are_sorted():
     """Sorts the rows of a batch, as their order within it does not matter."""
     return """
@@ -196,7 +196,7 @@ def batches_are_sorted():
     """
 
 
-@wrong(hint="patience", base=EARLY_STOPPING)
+@wrong(hint="stop at the call that makes it", base=EARLY_STOPPING)
 def one_call_too_late():
     """Stops after more than patience calls that were not better."""
     return """
@@ -205,7 +205,7 @@ def one_call_too_late():
     """
 
 
-@wrong(hint="strictly", base=EARLY_STOPPING)
+@wrong(hint="a loss that equals the best is not better", base=EARLY_STOPPING)
 def a_tie_is_better():
     """Takes an equal loss for better."""
     return """
@@ -214,7 +214,7 @@ def a_tie_is_better():
     """
 
 
-@wrong(hint="in a row", base=EARLY_STOPPING)
+@wrong(hint="the count starts again", base=EARLY_STOPPING)
 def counts_all_worse_calls():
     """Counts the calls that were not better, in a row or not."""
     return """
@@ -222,7 +222,7 @@ def counts_all_worse_calls():
     """
 
 
-@wrong(hint="best", base=EARLY_STOPPING)
+@wrong(hint="not than the last one", base=EARLY_STOPPING)
 def compares_with_the_call_before():
     """Starts to count anew when the loss is lower than the one before."""
     return """
@@ -237,7 +237,7 @@ def compares_with_the_call_before():
     """
 
 
-@wrong(hint="NaN", base=EARLY_STOPPING)
+@wrong(hint="NaN is never better", base=EARLY_STOPPING)
 def nan_is_better():
     """Asks whether the loss is not better, and lets NaN fall through to better."""
     return """
@@ -251,7 +251,7 @@ def nan_is_better():
     """
 
 
-@wrong(hint="NaN", base=EARLY_STOPPING)
+@wrong(hint="and is counted", base=EARLY_STOPPING)
 def nan_does_not_count():
     """Counts a call when its loss is at least the best, which NaN is not."""
     return """
@@ -260,7 +260,7 @@ def nan_does_not_count():
     """
 
 
-@wrong(hint="NaN", base=EARLY_STOPPING)
+@wrong(hint="NaN alone does not stop it", base=EARLY_STOPPING)
 def nan_stops_at_once():
     """Stops at the first NaN."""
     return """
@@ -269,7 +269,7 @@ def nan_stops_at_once():
     """
 
 
-@wrong(hint="NaN", base=EARLY_STOPPING)
+@wrong(hint="can still be the lowest", base=EARLY_STOPPING)
 def nan_poisons_the_minimum():
     """Compares with the minimum of all losses before, which is NaN if the first one was."""
     return """
@@ -284,7 +284,7 @@ def nan_poisons_the_minimum():
     """
 
 
-@wrong(hint="copies", base=EARLY_STOPPING)
+@wrong(hint="keep copies", base=EARLY_STOPPING)
 def best_by_reference():
     """Keeps the list of parameters, and no copy."""
     return """
@@ -293,7 +293,7 @@ def best_by_reference():
     """
 
 
-@wrong(hint="copies", base=EARLY_STOPPING)
+@wrong(hint="keep copies", base=EARLY_STOPPING)
 def shallow_copy():
     """Copies the list and not its arrays."""
     return """
@@ -302,7 +302,7 @@ def shallow_copy():
     """
 
 
-@wrong(hint="copies", base=EARLY_STOPPING)
+@wrong(hint="keep copies", base=EARLY_STOPPING)
 def copies_as_views():
     """Takes p[:] for a copy, as with lists."""
     return """
@@ -311,7 +311,7 @@ def copies_as_views():
     """
 
 
-@wrong(hint="best", base=EARLY_STOPPING)
+@wrong(hint="these are the last parameters", base=EARLY_STOPPING)
 def always_the_last_parameters():
     """Copies the parameters at every call."""
     return """
@@ -323,7 +323,7 @@ def always_the_last_parameters():
     """
 
 
-@wrong(hint="follow", base=EARLY_STOPPING)
+@wrong(hint="calls after a stop follow", base=EARLY_STOPPING)
 def says_stop_only_once():
     """Returns True at exactly patience calls, and False again at the next."""
     return """
@@ -332,7 +332,7 @@ def says_stop_only_once():
     """
 
 
-@wrong(hint="follow", base=EARLY_STOPPING)
+@wrong(hint="calls after a stop follow", base=EARLY_STOPPING)
 def starts_anew_after_a_stop():
     """Sets the count to zero when it says stop."""
     return """
@@ -344,7 +344,7 @@ def starts_anew_after_a_stop():
     """
 
 
-@wrong(hint="follow", base=EARLY_STOPPING)
+@wrong(hint="calls after a stop follow", base=EARLY_STOPPING)
 def stopped_for_ever():
     """Stays at True once it has said so, also at a better loss."""
     return """
@@ -357,7 +357,7 @@ def stopped_for_ever():
     """
 
 
-@wrong(hint="patience", base=EARLY_STOPPING)
+@wrong(hint="a patience below 1 is refused", base=EARLY_STOPPING)
 def no_patience_is_allowed():
     """Refuses a negative patience only."""
     return """
@@ -366,7 +366,7 @@ def no_patience_is_allowed():
     """
 
 
-@wrong(hint="strictly", base=EARLY_STOPPING)
+@wrong(hint="however little it is lower", base=EARLY_STOPPING)
 def a_small_gain_is_no_gain():
     """Asks for a loss that is lower by more than 0.0001, as Keras can."""
     return """
@@ -375,7 +375,7 @@ def a_small_gain_is_no_gain():
     """
 
 
-@wrong(hint="inf", base=EARLY_STOPPING)
+@wrong(hint="best_loss is infinite at first", base=EARLY_STOPPING)
 def starts_at_a_large_number():
     """Starts with a loss of 1e6 instead of infinity."""
     return """
@@ -384,7 +384,7 @@ def starts_at_a_large_number():
     """
 
 
-@wrong(hint="share", base=EARLY_STOPPING)
+@wrong(hint="each object counts its own calls", base=EARLY_STOPPING)
 def count_belongs_to_the_class():
     """Keeps the count in a list of the class, which all objects share."""
     return """
@@ -405,7 +405,7 @@ def count_belongs_to_the_class():
     """
 
 
-@wrong(hint="lowest", base=FIT)
+@wrong(hint="the lowest validation loss", base=FIT)
 def returns_the_last_parameters():
     """Returns the parameters of the last epoch."""
     return """
@@ -414,7 +414,7 @@ def returns_the_last_parameters():
     """
 
 
-@wrong(hint="state", base=FIT)
+@wrong(hint="a state of its own", base=FIT)
 def one_state_for_all():
     """Multiplies a list of one dictionary, which all parameters then share."""
     return """
@@ -423,7 +423,7 @@ def one_state_for_all():
     """
 
 
-@wrong(hint="epoch to epoch", base=FIT)
+@wrong(hint="must live through all epochs", base=FIT)
 def state_for_each_epoch():
     """Makes new states at the start of every epoch."""
     return """
@@ -434,7 +434,7 @@ def state_for_each_epoch():
     """
 
 
-@wrong(hint="state", base=FIT)
+@wrong(hint="must live from step to step", base=FIT)
 def state_for_each_step():
     """Makes a new state for every step."""
     return """
@@ -445,7 +445,7 @@ def state_for_each_step():
     """
 
 
-@wrong(hint="fresh order", base=FIT)
+@wrong(hint="draw a new order", base=FIT)
 def one_order_for_all_epochs():
     """Draws the order once, before the first epoch."""
     return """
@@ -457,7 +457,7 @@ def one_order_for_all_epochs():
     """
 
 
-@wrong(hint="gradient", base=FIT)
+@wrong(hint="add nothing up", base=FIT)
 def gradients_pile_up():
     """Adds the gradients of all batches so far."""
     return """
@@ -470,7 +470,7 @@ def gradients_pile_up():
     """
 
 
-@wrong(hint="mean", base=FIT)
+@wrong(hint="do not divide it once more", base=FIT)
 def gradient_divided_by_the_batch():
     """Divides the gradient by the size of the batch once more."""
     return """
@@ -479,7 +479,7 @@ def gradient_divided_by_the_batch():
     """
 
 
-@wrong(hint="mini-batch", base=FIT)
+@wrong(hint="each mini-batch makes a step", base=FIT)
 def one_step_for_each_epoch():
     """Takes a step with the gradient of the last batch only."""
     return """
@@ -488,7 +488,7 @@ def one_step_for_each_epoch():
     """
 
 
-@wrong(hint="one call", base=FIT)
+@wrong(hint="each mini-batch gets one call", base=FIT)
 def gradient_anew_for_each_parameter():
     """Asks for the gradients again after each parameter's step."""
     return """
@@ -500,7 +500,7 @@ def gradient_anew_for_each_parameter():
     """
 
 
-@wrong(hint="rows", base=FIT)
+@wrong(hint="come from the same rows", base=FIT)
 def labels_not_shuffled():
     """Takes the rows of x in the new order, and the labels in the old one."""
     return """
@@ -511,7 +511,7 @@ def labels_not_shuffled():
     """
 
 
-@wrong(hint="params", base=FIT)
+@wrong(hint="params and its arrays stay", base=FIT)
 def callers_list_is_changed():
     """Puts the new arrays into the list that it was given."""
     return """
@@ -523,7 +523,7 @@ def callers_list_is_changed():
     """
 
 
-@wrong(hint="params", base=FIT)
+@wrong(hint="make a new array", base=FIT)
 def callers_arrays_are_changed():
     """Copies the list, and writes the new values into the old arrays."""
     return """
@@ -536,7 +536,7 @@ def callers_arrays_are_changed():
     """
 
 
-@wrong(hint="dtype", base=FIT)
+@wrong(hint="keep their dtype", base=FIT)
 def trains_in_double():
     """Makes float64 of the parameters, to be exact."""
     return """
@@ -545,7 +545,7 @@ def trains_in_double():
     """
 
 
-@wrong(hint="validation", base=FIT)
+@wrong(hint="with all validation data", base=FIT)
 def validates_on_training_data():
     """Watches the loss on the training data."""
     return """
@@ -554,7 +554,7 @@ def validates_on_training_data():
     """
 
 
-@wrong(hint="validation", base=FIT)
+@wrong(hint="the validation loss decides", base=FIT)
 def watches_the_mean_training_loss():
     """Hands early stopping the mean of the epoch's training losses."""
     return """
@@ -570,7 +570,7 @@ def watches_the_mean_training_loss():
     """
 
 
-@wrong(hint="at once", base=FIT)
+@wrong(hint="with all validation data", base=FIT)
 def validates_in_batches():
     """Averages the validation loss over batches, the last of which may be smaller."""
     return """
@@ -580,7 +580,7 @@ def validates_in_batches():
     """
 
 
-@wrong(hint="epoch", base=FIT)
+@wrong(hint="with all validation data", base=FIT)
 def validates_after_each_step():
     """Validates after every mini-batch, and counts patience in steps."""
     return """
@@ -594,7 +594,7 @@ def validates_after_each_step():
     """
 
 
-@wrong(hint="after each epoch", base=FIT)
+@wrong(hint="after each epoch comes one call", base=FIT)
 def validates_before_training():
     """Takes note of the initial parameters too."""
     return """
@@ -604,7 +604,7 @@ def validates_before_training():
     """
 
 
-@wrong(hint="after each epoch", base=FIT)
+@wrong(hint="the weights before the best epoch", base=FIT)
 def validates_before_the_steps():
     """Validates at the start of each epoch, with the parameters of the one before."""
     return """
@@ -619,7 +619,7 @@ def validates_before_the_steps():
     """
 
 
-@wrong(hint="each epoch", base=FIT)
+@wrong(hint="the loss of the last epoch belongs", base=FIT)
 def last_loss_not_listed():
     """Leaves the loop before the loss of the last epoch is written down."""
     return """
@@ -632,7 +632,7 @@ def last_loss_not_listed():
     """
 
 
-@wrong(hint="float", base=FIT)
+@wrong(hint="are Python floats", base=FIT)
 def losses_as_they_come():
     """Lists the losses in the type in which they come, such as np.float32."""
     return """
@@ -641,7 +641,7 @@ def losses_as_they_come():
     """
 
 
-@wrong(hint="max_epochs", base=FIT)
+@wrong(hint="max_epochs epochs are run", base=FIT)
 def one_epoch_too_few():
     """Counts the epochs from 1, and leaves the last one out."""
     return """
@@ -650,7 +650,7 @@ def one_epoch_too_few():
     """
 
 
-@wrong(hint="early stopping", base=FIT)
+@wrong(hint="when early stopping says so", base=FIT)
 def never_stops_early():
     """Takes note of the best epoch, and runs to the end all the same."""
     return """
@@ -660,7 +660,7 @@ def never_stops_early():
     """
 
 
-@wrong(hint="NaN", base=FIT)
+@wrong(hint="NaN alone does not stop it", base=FIT)
 def gives_up_at_nan():
     """Ends at the first validation loss that is NaN."""
     return """
@@ -669,7 +669,7 @@ def gives_up_at_nan():
     """
 
 
-@wrong(hint="None", base=FIT)
+@wrong(hint="return None if all are NaN", base=FIT)
 def last_parameters_where_none_is_best():
     """Returns the last parameters if all losses are NaN."""
     return """
@@ -678,7 +678,7 @@ def last_parameters_where_none_is_best():
     """
 
 
-@wrong(hint="print", base=FIT)
+@wrong(hint="fit prints nothing", base=FIT)
 def prints_its_progress():
     """Prints the validation loss after each epoch."""
     return """
@@ -690,7 +690,7 @@ def prints_its_progress():
     """
 
 
-@wrong(hint="rng")
+@wrong(hint="all randomness comes from rng")
 def trains_with_a_seed_of_its_own():
     """Makes a generator with a fixed seed, so that every run gives the same network."""
 
@@ -713,7 +713,7 @@ def trains_with_a_seed_of_its_own():
     digit_net = train_digits(np.random.default_rng(0))
 
 
-@wrong(hint="float32")
+@wrong(hint="must be float32")
 def trains_in_double_precision():
     """Leaves the weights in float64, as he_normal returns them."""
 
@@ -736,7 +736,7 @@ def trains_in_double_precision():
     digit_net = train_digits(np.random.default_rng(0))
 
 
-@wrong(hint="held")
+@wrong(hint="the held-out fonts are the exam")
 def validates_on_the_exam():
     """Stops by the fonts that the network will be judged by."""
 
