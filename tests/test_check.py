@@ -176,3 +176,12 @@ def test_same_broadcasts_nothing():
     others = (A[:1], A.T, A + 1, A.tolist(), np.empty((0, 2)), np.asmatrix(A), 1.0, None)
     assert not any(check.same(A, other) or check.same(other, A) for other in others)
     assert not check.same(nan, np.array([np.nan, 1.0]))
+
+
+def test_raises_lets_what_is_not_written_yet_through():
+    def stub():
+        raise NotImplementedError("q1: stub() is yours to write")
+
+    with pytest.raises(NotImplementedError, match="yours to write"):
+        check.raises(ValueError, stub)
+    check.raises(NotImplementedError, stub)

@@ -132,9 +132,9 @@ def test_points_and_headers(cells):
             rf"^\*{value} points · \d+ minutes · difficulty [123] of 3 · .*(lecture 0\d|questions 2)", prompt, re.M
         ), prompt
     minutes = sum(int(re.search(r"· (\d+) minutes ·", prompt)[1]) for prompt in prompts)
-    hours = {"six": 6, "seven": 7, "eight": 8}
-    said = re.search(r"about (\w+) hours", cells[1].text)[1]
-    assert abs(minutes / 60 - hours[said]) < 0.5
+    hours = {"six": 6, "seven": 7, "seven and a half": 7.5, "eight": 8}
+    said = re.search(r"about ([a-z ]+) hours", cells[1].text)[1]
+    assert abs(minutes / 60 - hours[said]) < 0.25
 
 
 def test_the_network_clears_the_bar_with_a_margin(names):
@@ -154,9 +154,6 @@ def test_recorded_curves_come_from_the_planted_fault(run, names):
     }
     fresh = names["practice_run"](**parts, nn=reference)
     recorded = names["RUNS"][run]
-    first, again = np.array(fresh["accuracy"])[::3].T
-    fresh = {key: np.array(values)[::3] for key, values in fresh.items()}
-    fresh.update({"accuracy": first, "accuracy again": again})
     for gauges in (recorded, fresh):
         loss, gradient = np.array(gauges["training loss"]), np.array(gauges["gradient"])
         first, again = np.array(gauges["accuracy"]), np.array(gauges["accuracy again"])

@@ -38,7 +38,7 @@ def run(folder: str, cells: list[str], caps: list[float], variable: str, tell) -
             return KernelSpec(argv=argv, display_name="fresh", language="python")
 
     manager = KernelManager(kernel_spec_manager=ThisPython())
-    environment = {**os.environ, variable: "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", variable: "1"}  # one thread, as the grader has
     try:
         manager.start_kernel(cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         client = manager.blocking_client()

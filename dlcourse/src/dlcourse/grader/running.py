@@ -58,6 +58,9 @@ def _outcome(test: Public, questions: dict[str, Question], names: MutableMapping
             return Outcome(test, "missing", f"{name} is not there yet. {_which_cell(name, questions)}")
         if names[name] is ...:
             return Outcome(test, "open", f"{name} is not written yet: it is still `...`.")
+        gaps = [key for key, value in names[name].items() if value is ...] if type(names[name]) is dict else []
+        if gaps:
+            return Outcome(test, "open", f"{name}[{gaps[0]!r}] is not written yet: it is still `...`.")
     calls = Calls()
     try:
         with calls.recording({name: _own_copy(names[name]) for name in needed}) as wrapped:
