@@ -154,6 +154,8 @@ def test_an_untouched_release_is_not_written_yet(shell, alone):
     assert "not written yet" in repr(result) and "q1: softmax() is yours to write" in repr(result)
     run(shell, "softmax = ...")
     assert "softmax is not written yet: it is still `...`" in repr(shell.user_ns["grader"].check("q1"))
+    run(shell, "softmax = {'a': 1, 'b': ...}")
+    assert "softmax['b'] is not written yet: it is still `...`" in repr(shell.user_ns["grader"].check("q1"))
 
 
 def test_a_missing_name_tells_which_cell_to_run(shell, alone):
