@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 
 from coursebuild import assignment
 from coursebuild.assignment import Assignment, Question, Test
@@ -87,6 +88,7 @@ class Homework:
                 name = statement.targets[0].id
                 if name not in names:
                     names[name] = self._costly_value(name, statement, names)
+        plt.close("all")
         return names
 
     def _costly_value(self, name: str, statement: ast.Assign, names: dict[str, Any]) -> Any:

@@ -14,8 +14,6 @@ MASTER = table.MASTERS["hw1"]
 ANSWERS = table.answers_of("hw1")
 SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
 LONG = ("q4-every_path_walked", "q6-number_by_number")  # half a minute each
-# Every second mutant in the slow tests. All of them: python -m tests.homework.mutation hw1_neural_networks
-EVERY = 2
 
 
 def each(is_right):
@@ -95,7 +93,7 @@ def test_there_are_enough_answers(homework):
     assert len({named(answer) for answer in ANSWERS}) == len(ANSWERS)
 
 
-@pytest.mark.parametrize(("answer", "seed"), each(is_right=True))
+@pytest.mark.parametrize(("answer", "seed"), list(each(is_right=True)))
 def test_a_right_answer_keeps_full_marks(homework, results, answer, seed):
     failed = lost(table.marks_of(homework, answer, seed))
     results[answer.question, answer.name] = answer, bool(failed)
@@ -108,7 +106,7 @@ def test_a_right_answer_to_question_9_trains_the_network(homework, answer):
     assert lost(table.marks_of(homework, answer, with_training=True)) == []
 
 
-@pytest.mark.parametrize(("answer", "seed"), each(is_right=False))
+@pytest.mark.parametrize(("answer", "seed"), list(each(is_right=False)))
 def test_a_wrong_answer_loses_points_and_gets_its_hint(homework, results, answer, seed):
     failed = [mark for mark in table.marks_of(homework, answer, seed) if mark.error]
     results[answer.question, answer.name] = answer, bool(failed)
@@ -133,7 +131,7 @@ def test_a_wrong_answer_costs_its_own_question_only(homework, answer):
 @pytest.mark.timeout(600)
 def test_mutants_of_the_solutions_are_caught(capsys):
     """One small change in a solution costs points, or is known to do nothing that a prompt forbids."""
-    alive, count = mutation.survivors(MASTER, table.COSTLY, mutation.LEFT_OUT, every=EVERY)
+    alive, count = mutation.survivors(MASTER, table.COSTLY, mutation.LEFT_OUT)
     known = mutation.equivalents(ROOT / "tests" / "homework" / "hw1" / "equivalent.txt")
     new = [f"line {mutant.line}  {mutant.key}" for mutant in alive if mutant.key not in known]
     with capsys.disabled():

@@ -713,7 +713,7 @@ def trains_with_a_seed_of_its_own():
     digit_net = train_digits(np.random.default_rng(0))
 
 
-@wrong(hint="must be float32")
+@wrong(hint="parameters are float32")
 def trains_in_double_precision():
     """Leaves the weights in float64, as he_normal returns them."""
 
