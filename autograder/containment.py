@@ -172,7 +172,7 @@ class Layer:
 def layers() -> list[Layer]:
     """Each layer of containment, tried out in a process of its own."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "autograder.containment", scratch]
+        command = [sys.executable, "-P", "-m", "autograder.containment", scratch]  # -P: no module of the working folder
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     try:
         return [Layer(**layer) for layer in json.loads(done.stdout)]
