@@ -141,6 +141,8 @@ def _head(result: SubmissionResult) -> str:
     if by_hand := sum(question.max_points for question in result.questions if question.manual):
         later = f'<p class="soft">{points(by_hand)} of the points are for answers that a person reads; they come later.</p>'
     says = result.message_student or STATUSES[result.status].student
+    stopped = [question.id for question in result.questions if question.status == result.status != "graded"]
+    says = f"{', '.join(stopped)}: {says}" if stopped else says
     tone = "" if result.status == "graded" else " note"
     return (
         f'<header><div><h1>{for_html(result.assignment)}</h1><p class="soft">{about}</p></div>{score}</header>\n{later}'

@@ -110,6 +110,11 @@ def test_the_page_shows_points_by_question_and_public_tests_by_name():
     assert "not run, so no hint" not in PLAIN.text + report.gradescope(RESULT)
 
 
+def test_the_head_names_the_questions_that_were_stopped():
+    assert "q3: Your code ran past its time limit" in report.page(RESULT)
+    assert "q3: " not in report.page(replace(RESULT, status="graded", message_student="Every test was run."))
+
+
 def test_hidden_tests_are_told_by_topic_points_and_hint_alone():
     assert "1 of 3 hidden tests passed; 2 failed, on: broadcasting, empty input" in PLAIN.text
     assert "broadcasting: the bias has one row for all" in PLAIN.text
