@@ -71,6 +71,12 @@ def test_shape():
         check.shape([1, 2], (2,))
 
 
+def test_a_function_that_is_not_finite_has_no_gradient_that_passes():
+    with pytest.raises(CheckError, match="not finite") as caught:
+        check.grad(np.ones(2), lambda x: float("nan"), np.ones(2))
+    assert caught.value.kind == "finite"
+
+
 def test_grad_against_torch():
     x = np.array([0.3, -1.2, 2.0])
 

@@ -219,6 +219,10 @@ def grad(
     have = np.asarray(got, dtype=np.float64)
     if not np.isfinite(have).all():
         raise CheckError("finite", f"{name} holds {have[_place(~np.isfinite(have))]}")
+    if not np.isfinite(numeric).all():
+        raise CheckError(
+            "finite", f"the function has no slope {_at(_place(~np.isfinite(numeric)))}to compare with: it is not finite there"
+        )
     error, size = np.linalg.norm(have - numeric), np.linalg.norm(have) + np.linalg.norm(numeric)
     if error > rtol * size:
         place = tuple(int(i) for i in np.unravel_index(np.argmax(np.abs(have - numeric)), x.shape))
