@@ -312,7 +312,8 @@ def _agrees_flat(tag: str, parts: list, value: Any, buffers: list, depth: int, s
         data = _used(place, buffers)
         demand(name in ARRAY_NAMES, "dtype", name)
         demand(kind is np.ndarray if tag == "n" else kind is ARRAY_NAMES[name].type, tag, kind)
-        demand(value.dtype == ARRAY_NAMES[name] and _is_shape(shape) and list(value.shape) == shape, "shape", shape)
+        dtype = ARRAY_NAMES[name] if tag == "n" else ARRAY_NAMES[name].newbyteorder("=")
+        demand(value.dtype == dtype and _is_shape(shape) and list(value.shape) == shape, "shape", shape)
         # A scalar is in this machine's byte order.
         _same_bytes(data, np.asarray(value).astype(ARRAY_NAMES[name], copy=False).tobytes(), name == "|b1")
         demand(name != "|b1" or not value.size or np.asarray(value).view(np.uint8).max() < 2, "a third truth value")
