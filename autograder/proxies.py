@@ -194,7 +194,7 @@ class TrustedCodec(wire.Codec):
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
         self.inputs: list[torch.Tensor] = []  # of the call that is being made
 
-    def encode(self, value: Any, buffers: list[bytes], depth: int = 0) -> Any:
+    def encode(self, value: Any, buffers: wire.Outgoing, depth: int = 0) -> Any:
         if type(value) is StudentObject:
             return ["o", value._student_number]
         if type(value) is StudentIterator:
@@ -236,7 +236,9 @@ class TrustedCodec(wire.Codec):
         return (True,) if tensor.requires_grad else ()
 
     def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
-        if facts == ():
+        if type(facts) is not tuple:
+            raise wire.WireError("no facts of a tensor")
+        if not facts:
             return tensor
         number, is_leaf, is_parameter, grad = facts
         if type(number) is not int or not (tensor.is_floating_point() or tensor.is_complex()):
@@ -339,7 +341,7 @@ class Link:
                 reply = self.pipe.receive(self.codec)
                 if "callback" in reply:
                     self._called_back(reply)
-                elif reply.get("id") == number:
+                elif type(reply.get("id")) is int and reply["id"] == number:
                     break
                 else:
                     raise wire.WireError("a reply to nothing")
@@ -381,8 +383,7 @@ class Link:
     def _raise(self, error: Any) -> None:
         if type(error) is not dict:
             self._lose("protocol")
-        kind, text = error.get("kind"), error.get("text")
-        text = text if type(text) is str else ""
+        kind, text = (part if type(part) is str else "" for part in (error.get("kind"), error.get("text")))
         if kind == "timeout":
             raise TimeUpError
         if kind == "callback" and self.raised:
@@ -429,7 +430,8 @@ class Link:
         self.last_call += f" returned {shown(value)}"
         if watch:
             _change(arrays, reply.get("changed"))
-        for name in reply.get("warnings") or ():
+        given = reply.get("warnings")
+        for name in given if type(given) is list else ():
             category = vars(builtins).get(name) if type(name) is str else None
             if isinstance(category, type) and issubclass(category, Warning):
                 warnings.warn("the student's code gave a warning", category, stacklevel=3)
@@ -440,9 +442,14 @@ class Link:
         reply = self.request("backward", tensor=Reference(number), grad=grad)
         grads, leaves = reply.get("grads"), reply.get("leaves")
         for item in leaves if type(leaves) is list else ():
+            if type(item) is not list or len(item) != 2 or type(item[0]) is not int:
+                self._lose("protocol")
             tensor = self.codec.leaves.get(item[0], (lambda: None, 0))[0]()
             if tensor is not None:
-                set_grad(tensor, item[1])
+                try:
+                    set_grad(tensor, item[1])
+                except wire.WireError:
+                    self._lose("protocol")
         if type(grads) is not list or len(grads) != len(shapes):
             self._lose("protocol")
         for made, (shape, dtype) in zip(grads, shapes, strict=True):

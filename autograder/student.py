@@ -118,7 +118,7 @@ class StudentCodec(wire.Codec):
         kind = "iterator" if type(value) in ITERATORS else "object"
         return ["o", self.number(value), kind, str(type(value).__name__)[:80]]
 
-    def encode(self, value: Any, buffers: list[bytes], depth: int = 0) -> Any:
+    def encode(self, value: Any, buffers: wire.Outgoing, depth: int = 0) -> Any:
         return super().encode(list(value) if type(value) in VIEWS else value, buffers, depth)
 
     def resolve(self, tag: str, parts: list) -> Any:
@@ -168,7 +168,7 @@ def held(value: Any) -> Any:
     if type(value) is np.ndarray:
         return value.tobytes()
     if type(value) is torch.Tensor:
-        return value.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
+        return wire.bytes_of(value)
     if type(value) is np.random.Generator:
         return repr(value.bit_generator.state)
     return list(value) if type(value) is list else [item for pair in value.items() for item in pair]
@@ -259,8 +259,10 @@ class Side:
             reply = self._answer(request)
             try:
                 self.pipe.send(reply, self.codec)
-            except wire.WireError as error:
-                self.pipe.send({"id": request["id"], "error": {"kind": "wire", "text": str(error)[:TEXT]}}, self.codec)
+            except (wire.WireError, MemoryError) as error:  # while the frame was made: nothing was sent
+                kind = "memory" if isinstance(error, MemoryError) else "wire"
+                del reply
+                self.pipe.send({"id": request["id"], "error": {"kind": kind, "text": str(error)[:TEXT]}}, self.codec)
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -2,7 +2,8 @@
 
 A value arrives as exactly one of the plain types below, whatever the sender says: what is a subclass of one, or anything
 else, stays where it is and crosses as a reference. Each side says, by `Codec.refer` and `Codec.resolve`, what references
-stand for.
+stand for. Not kept: which values share memory, whether an array is read-only, its order in memory, and the sign and
+payload of a NaN that is a Python float.
 
 Tree: null, true, numbers and strings stand for themselves; everything else is a list that starts with its tag.
 Frame: 8 bytes, the tree's size and the number of buffers; 8 bytes for each buffer's size; the tree; the buffers.
@@ -15,6 +16,7 @@ import select
 import struct
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,7 +76,13 @@ TENSOR_DTYPES = {
     ]
 }
 NAMES_OF_TENSOR_DTYPES = {dtype: name for name, dtype in TENSOR_DTYPES.items()}
+SCALARS = frozenset(kind for kind in np.sctypeDict.values() if np.dtype(kind).str in DTYPES)
 BIT_GENERATORS = {name: getattr(np.random, name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}
+# Below what the numbers in a generator's state must stay. NumPy takes any position, and reads beyond its memory for it.
+STATE_BELOW = {"pos": 625, "buffer_pos": 5, "has_uint32": 2, "uinteger": 1 << 32, "state": 1 << 128, "inc": 1 << 128}
+TORCH_STATE = struct.Struct("<Qiiq")  # how a CPU generator's state begins: seed, left, seeded, next
+TORCH_STATE_SIZE = torch.Generator().get_state().numel()
+TORCH_STATE_WORDS = 624
 HEADER = struct.Struct("<II")
 
 
@@ -144,13 +152,15 @@ class Pipe:
             WireError: a value may not cross, or is too large; then nothing was sent.
             ClosedError, LateError: the frame did not get through, and the pipe is of no more use.
         """
-        buffers: list[bytes] = []
+        buffers = Outgoing()
         try:
-            tree = json.dumps({key: codec.encode(value, buffers) for key, value in message.items()}).encode()
-        except (ValueError, RecursionError) as error:  # an integer of thousands of digits
+            made = {key: codec.encode(value, buffers) for key, value in message.items()}
+            # No escapes: two lone surrogates side by side would be read as one character.
+            tree = json.dumps(made, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        except (ValueError, RuntimeError) as error:  # an integer of thousands of digits, a tensor that holds nothing
             raise WireError(str(error)) from error
-        if len(tree) > MAX_TREE or sum(map(len, buffers)) > MAX_BYTES or len(buffers) > MAX_BUFFERS:
-            raise WireError(f"a value of {(len(tree) + sum(map(len, buffers))) >> 20} MiB is too large to be sent")
+        if len(tree) > MAX_TREE:
+            raise WireError(f"a value of {len(tree) >> 20} MiB is too large to be sent")
         sizes = struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
         self._write(HEADER.pack(len(tree), len(buffers)) + sizes + tree)
         for data in buffers:
@@ -169,14 +179,33 @@ class Pipe:
         if sum(sizes) > MAX_BYTES:
             raise WireError("a frame is too large")
         tree = self._read(size)
-        buffers = [self._read(size) for size in sizes]
+        buffers: list[bytearray | None] = [self._read(size) for size in sizes]
         try:
-            made = json.loads(tree)
+            made = json.loads(tree.decode("utf-8", "surrogatepass"))
             if type(made) is not dict:
                 raise WireError("a message is no object")
-            return {key: codec.decode(value, buffers) for key, value in made.items()}
+            message = {key: codec.decode(value, buffers) for key, value in made.items()}
         except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, RuntimeError) as error:
             raise WireError(f"a frame cannot be read: {type(error).__name__}") from error
+        if any(data is not None for data in buffers):
+            raise WireError("a buffer belongs to no value")
+        return message
+
+
+class Outgoing(list):
+    """The buffers of a frame that is being made."""
+
+    def __init__(self):
+        super().__init__()
+        self.size = 0
+
+    def put(self, size: int, made: Callable[[], bytes]) -> int:
+        """Add a buffer of this size and return its place. It is made only if there is room for it."""
+        self.size += size
+        if self.size > MAX_BYTES or len(self) >= MAX_BUFFERS:
+            raise WireError(f"a value of {self.size >> 20} MiB in {len(self) + 1} parts is too large to be sent")
+        self.append(made())
+        return len(self) - 1
 
 
 class Codec:
@@ -198,7 +227,7 @@ class Codec:
         """The tensor, with what came beside its values."""
         return tensor
 
-    def encode(self, value: Any, buffers: list[bytes], depth: int = 0) -> Any:
+    def encode(self, value: Any, buffers: Outgoing, depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
             raise WireError("a value is nested too deeply")
         kind = type(value)
@@ -212,14 +241,13 @@ class Codec:
             return ["d" if kind is dict else "od", *parts]
         if kind is np.ndarray and value.dtype.str in DTYPES:
             return ["n", *_array_parts(value, buffers)]
-        if issubclass(kind, np.generic) and kind.__module__ == "numpy" and value.dtype.str in DTYPES:
+        if kind in SCALARS:
             return ["v", *_array_parts(np.asarray(value), buffers)]
         if kind is bytes:
-            buffers.append(value)
-            return ["b", len(buffers) - 1]
-        return self._encode_rare(value, kind, buffers)
+            return ["b", buffers.put(len(value), lambda: value)]
+        return self._encode_rare(value, kind, buffers, depth)
 
-    def _encode_rare(self, value: Any, kind: type, buffers: list[bytes]) -> Any:
+    def _encode_rare(self, value: Any, kind: type, buffers: Outgoing, depth: int) -> Any:
         if value is Ellipsis:
             return ["e"]
         if kind is complex:
@@ -229,30 +257,30 @@ class Codec:
             if all(part is None or type(part) is int for part in parts):
                 return ["sl" if kind is slice else "r", *parts]
         if kind is torch.Size:
-            return ["z", *value]
+            return ["z", *_sizes(list(value))]
         if kind is torch.dtype and value in NAMES_OF_TENSOR_DTYPES:
             return ["td", NAMES_OF_TENSOR_DTYPES[value]]
-        if isinstance(value, np.dtype) and value.str in DTYPES:
+        if issubclass(kind, np.dtype) and value.str in DTYPES:
             return ["nd", value.str]
         if (
             kind in (torch.Tensor, torch.nn.Parameter)
             and value.layout is torch.strided
             and value.dtype in NAMES_OF_TENSOR_DTYPES
         ):
-            return self._encode_tensor(value, buffers)
-        if kind is np.random.Generator and type(value.bit_generator).__name__ in BIT_GENERATORS:
-            return ["g", type(value.bit_generator).__name__, self.encode(value.bit_generator.state, buffers)]
+            return self._encode_tensor(value, buffers, depth)
+        if kind is np.random.Generator and type(value.bit_generator) in BIT_GENERATORS.values():
+            return ["g", type(value.bit_generator).__name__, self.encode(value.bit_generator.state, buffers, depth + 1)]
         if kind is torch.Generator:
-            return ["tg", self.encode(value.get_state(), buffers)]
+            return ["tg", buffers.put(TORCH_STATE_SIZE, lambda: value.get_state().numpy().tobytes())]
         return self.refer(value)
 
-    def _encode_tensor(self, tensor: torch.Tensor, buffers: list[bytes]) -> Any:
-        facts = self.encode(self.tensor_facts(tensor), buffers)
-        plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-        buffers.append(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
-        return ["T", NAMES_OF_TENSOR_DTYPES[tensor.dtype], list(tensor.shape), len(buffers) - 1, facts]
+    def _encode_tensor(self, tensor: torch.Tensor, buffers: Outgoing, depth: int) -> Any:
+        facts = self.encode(self.tensor_facts(tensor), buffers, depth + 1)
+        shape = _shape(list(tensor.shape))
+        place = buffers.put(tensor.numel() * tensor.itemsize, lambda: bytes_of(tensor))
+        return ["T", NAMES_OF_TENSOR_DTYPES[tensor.dtype], list(shape), place, facts]
 
-    def decode(self, tree: Any, buffers: list[bytearray], depth: int = 0) -> Any:
+    def decode(self, tree: Any, buffers: list[bytearray | None], depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
             raise WireError("a value is nested too deeply")
         if tree is None or type(tree) in (bool, int, float, str):
@@ -262,10 +290,17 @@ class Codec:
         tag, parts = tree[0], tree[1:]
         if tag in ("l", "t", "s", "fs"):
             made = [self.decode(part, buffers, depth + 1) for part in parts]
-            return {"l": list, "t": tuple, "s": set, "fs": frozenset}[tag](made)
+            if tag in ("l", "t"):
+                return made if tag == "l" else tuple(made)
+            # One by one here and below: keys of equal hash take long, and a signal is heard only between steps.
+            found = {item for item in made}  # noqa: C416
+            return found if tag == "s" else frozenset(found)
         if tag in ("d", "od"):
             made = [self.decode(part, buffers, depth + 1) for part in parts]
-            return (dict if tag == "d" else OrderedDict)(zip(made[::2], made[1::2], strict=True))
+            pairs = dict() if tag == "d" else OrderedDict()  # noqa: C408
+            for key, item in zip(made[::2], made[1::2], strict=True):
+                pairs[key] = item
+            return pairs
         if tag == "n":
             return _array_made(parts, buffers)
         if tag == "v":
@@ -274,11 +309,12 @@ class Codec:
                 raise WireError("a scalar has axes")
             return array[()]
         if tag == "b":
-            return bytes(buffers[_index(parts[0], len(buffers))])
-        return self._decode_rare(tag, parts, buffers)
+            (place,) = parts
+            return bytes(_taken(place, buffers))
+        return self._decode_rare(tag, parts, buffers, depth)
 
-    def _decode_rare(self, tag: str, parts: list, buffers: list[bytearray]) -> Any:
-        if tag == "e":
+    def _decode_rare(self, tag: str, parts: list, buffers: list[bytearray | None], depth: int) -> Any:
+        if tag == "e" and not parts:
             return Ellipsis
         if tag == "c":
             real, imag = parts
@@ -287,28 +323,28 @@ class Codec:
             start, stop, step = (part if part is None else _typed(part, int) for part in parts)
             return slice(start, stop, step) if tag == "sl" else range(start, stop, step)
         if tag == "z":
-            return torch.Size([_index(part, MAX_SIZE) for part in parts])
+            return torch.Size(_sizes(parts))
         if tag == "td":
-            return TENSOR_DTYPES[_typed(parts[0], str)]
+            (name,) = parts
+            return TENSOR_DTYPES[_typed(name, str)]
         if tag == "nd":
-            return _dtype(parts[0])
+            (name,) = parts
+            return _dtype(name)
         if tag == "T":
-            return self._decode_tensor(parts, buffers)
+            return self._decode_tensor(parts, buffers, depth)
         if tag == "g":
-            generator = BIT_GENERATORS[_typed(parts[0], str)](0)
-            generator.state = self.decode(parts[1], buffers)
-            return np.random.Generator(generator)
+            name, state = parts
+            return _generator(name, self.decode(state, buffers, depth + 1))
         if tag == "tg":
-            generator = torch.Generator()
-            generator.set_state(self.decode(parts[0], buffers))
-            return generator
+            (place,) = parts
+            return _torch_generator(_taken(place, buffers))
         return self.resolve(tag, parts)
 
-    def _decode_tensor(self, parts: list, buffers: list[bytearray]) -> torch.Tensor:
+    def _decode_tensor(self, parts: list, buffers: list[bytearray | None], depth: int) -> torch.Tensor:
         name, shape, place, facts = parts
         dtype = TENSOR_DTYPES[_typed(name, str)]
         shape = _shape(shape)
-        data = buffers[_index(place, len(buffers))]
+        data = _taken(place, buffers)
         if len(data) != math.prod(shape) * dtype.itemsize:
             raise WireError("a tensor's shape does not fit its data")
         if not data:
@@ -317,23 +353,76 @@ class Codec:
             made = (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(shape)
         else:
             made = torch.frombuffer(data, dtype=dtype).reshape(shape)
-        return self.tensor_made(made, self.decode(facts, buffers))
+        return self.tensor_made(made, self.decode(facts, buffers, depth + 1))
 
 
-def _array_parts(array: np.ndarray, buffers: list[bytes]) -> list:
-    buffers.append(array.tobytes())
-    return [array.dtype.str, list(array.shape), len(buffers) - 1]
+def bytes_of(tensor: torch.Tensor) -> bytes:
+    """A tensor's numbers in their order, whatever their dtype and their order in memory."""
+    if not tensor.numel():
+        return b""
+    plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    # What has one number counts as contiguous at any stride, and cannot be viewed as bytes then.
+    return plain.as_strided((plain.numel(),), (1,)).view(torch.uint8).numpy().tobytes()
 
 
-def _array_made(parts: list, buffers: list[bytearray]) -> np.ndarray:
+def _array_parts(array: np.ndarray, buffers: Outgoing) -> list:
+    return [array.dtype.str, list(_shape(list(array.shape))), buffers.put(array.nbytes, array.tobytes)]
+
+
+def _array_made(parts: list, buffers: list[bytearray | None]) -> np.ndarray:
     name, shape, place = parts
     dtype, shape = _dtype(name), _shape(shape)
-    data = buffers[_index(place, len(buffers))]
+    data = _taken(place, buffers)
     if len(data) != math.prod(shape) * dtype.itemsize:
         raise WireError("an array's shape does not fit its data")
     if dtype.kind == "b":  # any byte but 0 and 1 would be a third truth value
         return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _generator(name: Any, state: Any) -> np.random.Generator:
+    made = BIT_GENERATORS[_typed(name, str)](0)
+    _check_state(state, made.state)
+    made.state = state
+    return np.random.Generator(made)
+
+
+def _check_state(state: Any, model: Any, below: int = 0) -> None:
+    """The state is of the model's form, and each of its numbers below what is allowed there."""
+    _typed(state, type(model))
+    if type(model) is dict:
+        if state.keys() != model.keys():
+            raise WireError("a generator's state has other parts")
+        for key, part in model.items():
+            _check_state(state[key], part, STATE_BELOW.get(key, 0))
+    elif type(model) is np.ndarray:
+        if state.dtype != model.dtype or state.shape != model.shape:
+            raise WireError("a generator's state is of another shape")
+    elif type(model) is int:
+        _index(state, below)
+    elif state != model:
+        raise WireError("a generator's state is another's")
+
+
+def _torch_generator(state: bytearray) -> torch.Generator:
+    if len(state) != TORCH_STATE_SIZE:
+        raise WireError("a generator's state is of another size")
+    _, left, _, position = TORCH_STATE.unpack_from(state)
+    # PyTorch checks each alone, and would read beyond its memory where more words are left than follow the position.
+    if left < 1 or position < 0 or left + position > TORCH_STATE_WORDS + 1:
+        raise WireError("a generator's state points nowhere")
+    made = torch.Generator()
+    made.set_state(torch.frombuffer(state, dtype=torch.uint8))
+    return made
+
+
+def _taken(place: Any, buffers: list[bytearray | None]) -> bytearray:
+    """A frame's buffer, once: two values never share memory, and a small frame cannot ask for much of it."""
+    data = buffers[_index(place, len(buffers))]
+    if data is None:
+        raise WireError("a buffer belongs to two values")
+    buffers[place] = None
+    return data
 
 
 def _typed(value: Any, kind: type) -> Any:
@@ -357,4 +446,8 @@ def _dtype(name: Any) -> np.dtype:
 def _shape(shape: Any) -> tuple[int, ...]:
     if type(shape) is not list or len(shape) > MAX_AXES:
         raise WireError("no shape")
-    return tuple(_index(size, MAX_SIZE) for size in shape)
+    return _sizes(shape)
+
+
+def _sizes(parts: list) -> tuple[int, ...]:
+    return tuple(_index(part, MAX_SIZE) for part in parts)
