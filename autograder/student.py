@@ -416,7 +416,7 @@ def _settle(fd: int, scratch: str) -> None:
     tempfile.tempdir = scratch
     os.chdir(scratch)
     sys.argv = [""]
-    allowed = containment.readable()
+    allowed = [*containment.readable(), *containment.listable()]
     sys.path[:] = [
         path for path in sys.path if any(f"{os.path.realpath(path)}/".startswith(f"{folder}/") for folder in allowed)
     ]
