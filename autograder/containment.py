@@ -5,6 +5,7 @@ Each layer is a function of its own in LAYERS, in the order in which they are pu
 """
 
 import ctypes
+import functools
 import json
 import os
 import resource
@@ -18,12 +19,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from autograder import landlock, syscalls
+from autograder import landlock, syscalls, wheels
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 1, 4, 24, 38, 39
 CAPABILITY_VERSION = 0x20080522
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 SHARED = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/localtime")
+PRIVATE = ("autograder", "coursebuild")  # packages that are no business of student code
 WHAT_TO_DO = {
     "no_new_privs": "Linux 3.5 or newer is needed.",
     "capabilities": "Grade as an ordinary user, or as a root that may drop its capabilities.",
@@ -60,22 +62,54 @@ class Bounds:
 
 
 def readable() -> list[str]:
-    """What student code may read: the interpreter, installed packages, fonts and time zones.
+    """What student code may read, with all that lies below: the interpreter, installed packages, fonts and time zones.
 
-    An editable install adds its project's folder to sys.path, tests and all. Such folders are left out; the package of an
-    editable dlcourse is admitted by itself.
+    An editable install adds its project's folder to sys.path, tests and all. Such folders are left out; dlcourse is admitted
+    by itself. The grader's own packages are left out wherever they lie.
     """
-    paths = {sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    paths |= {f"{base}/lib" for base in {sys.base_prefix} if base != "/usr"}
-    spec = find_spec("dlcourse")
-    if spec is not None and spec.submodule_search_locations:
-        paths.add(next(iter(spec.submodule_search_locations)))
-    return sorted({os.path.realpath(path) for path in paths} | {path for path in SHARED if Path(path).exists()})
+    return list(_admitted()[0])
+
+
+def listable() -> list[str]:
+    """Folders of which student code may read the list of names, as imports do, and not all that lies below."""
+    return list(_admitted()[1])
+
+
+@functools.cache  # a process imports its packages from one place, and each submission's process asks again
+def _admitted() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names = ("stdlib", "purelib", "platlib")  # platstdlib is a virtual environment's whole lib
+    paths = {os.path.realpath(sysconfig.get_path(name)) for name in names}
+    paths |= {os.path.realpath(f"{base}/lib") for base in {sys.base_prefix} if base != "/usr"}
+    paths |= {*_packages("dlcourse")} | {path for path in SHARED if Path(path).exists()}
+    holes = {Path(path) for path in _packages(*PRIVATE)}
+    whole: list[str] = []
+    listed: list[str] = []
+    for path in sorted(paths):
+        around(Path(path), holes, whole, listed)
+    return tuple(whole), tuple(listed)
+
+
+def _packages(*names: str) -> list[str]:
+    specs = [find_spec(name) for name in names]
+    return [os.path.realpath(path) for spec in specs if spec is not None for path in spec.submodule_search_locations or ()]
+
+
+def around(folder: Path, holes: set[Path], whole: list[str], listed: list[str]) -> None:
+    """Add what covers a folder but these holes in it: paths that are whole, and folders of which the names are needed."""
+    if folder in holes:
+        return
+    if not any(folder in hole.parents for hole in holes):
+        whole.append(str(folder))
+        return
+    listed.append(str(folder))
+    for inside in sorted(folder.iterdir()):
+        if not inside.is_symlink():  # it may lead anywhere; what it leads to in here is listed itself
+            around(inside, holes, whole, listed)
 
 
 def exposed(*private: Path) -> list[str]:
     """Of these private paths, those that lie in a readable folder, or hold one: student code could reach them."""
-    folders = [Path(path) for path in readable()]
+    folders = [Path(path) for path in (*readable(), wheels.CACHE)]
     found = []
     for path in (Path(path).resolve() for path in private):
         if any(path == folder or folder in path.parents or path in folder.parents for folder in folders):
@@ -124,7 +158,7 @@ def _limit(bounds: Bounds) -> None:
 
 
 def _restrict_files(bounds: Bounds) -> None:
-    landlock.restrict([*readable(), *DEVICES], [bounds.scratch, "/dev/null"])
+    landlock.restrict([*readable(), *DEVICES], [bounds.scratch, "/dev/null"], listable())
 
 
 def _filter_calls(bounds: Bounds) -> None:

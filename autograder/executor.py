@@ -23,6 +23,7 @@ from threading import Event
 from types import ModuleType
 from typing import IO, Protocol
 
+from autograder import folders
 from autograder.containment import die_with_parent
 from autograder.results import SubmissionResult, from_json, to_json, without_score
 
@@ -173,9 +174,10 @@ class LocalPool:
                 worker.kill()  # its pipe ends, and the rest follows from that
 
     def close(self) -> None:
-        """End the workers, and all that they started."""
+        """End the workers, and all that they started and wrote."""
         while self._workers:
             self._workers.pop().stop()
+        folders.sweep()
 
 
 class _Worker:

@@ -43,8 +43,10 @@ def abi() -> int:
     return _syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
+def restrict(readable: Iterable[str], writable: Iterable[str], listable: Iterable[str] = ()) -> None:
     """From now on this process reads below `readable` alone, writes below `writable` alone, and opens no TCP connection.
+
+    Below `listable` it sees the names of files besides.
 
     no_new_privs must be set. Paths that do not exist are passed over.
     Raises:
@@ -58,7 +60,7 @@ def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _syscall(CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
     try:
-        for paths, rights in ((readable, READ), (writable, WRITE)):
+        for paths, rights in ((readable, READ), (writable, WRITE), (listable, READ_DIR)):
             for path in paths:
                 with contextlib.suppress(FileNotFoundError):
                     _allow(ruleset, path, rights & handled)

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
 
-from autograder import containment, wire
+from autograder import containment, notebook, wire
 from dlcourse import check
 
 PIPE = 3  # the descriptor of the only way out
@@ -418,18 +418,31 @@ def _settle(fd: int, scratch: str) -> None:
     tempfile.tempdir = scratch
     os.chdir(scratch)
     sys.argv = [""]
-    allowed = containment.readable()
+    allowed = [*containment.readable(), *containment.listable()]
     sys.path[:] = [
         path for path in sys.path if any(f"{os.path.realpath(path)}/".startswith(f"{folder}/") for folder in allowed)
     ]
     builtins.input = _no_input
 
 
-def run(fd: int, cells: list[str], bounds: containment.Bounds, parent: int) -> None:
+def _read(data: bytes) -> dict[str, Any]:
+    """The cells of the notebook, or why there are none."""
+    try:
+        cells = notebook.read(data)
+        newer = notebook.newer_syntax(cells)
+    except notebook.UnreadableError as error:
+        return {"unreadable": str(error)}
+    except MemoryError:
+        return {"unreadable": "the notebook takes more memory than the grader gives"}
+    return {"unreadable": newer} if newer else {"cells": cells}
+
+
+def run(fd: int, data: bytes, bounds: containment.Bounds, parent: int) -> None:
     """Be the student's side, and never return.
 
     Args:
         fd: this side's end of the pipe.
+        data: what was handed in. It is hostile before it runs, so it is read behind the lock.
         parent: the process that must outlive this one.
     """
     try:
@@ -442,10 +455,12 @@ def run(fd: int, cells: list[str], bounds: containment.Bounds, parent: int) -> N
         except containment.MissingLayerError as error:
             pipe.send({"missing": str(error)}, wire.Codec())
             return
+        pipe.send({"locked": True}, wire.Codec())
+        told = _read(data)
+        del data
+        pipe.send(told, wire.Codec())
         _stub_modules()
-        side = Side(pipe, cells)
-        pipe.send({"ready": True}, wire.Codec())
-        side.serve()
+        Side(pipe, told.get("cells", [])).serve()
     except BaseException:  # the other side is gone, or the student's code broke this one: there is nobody to tell
         pass
     finally:

@@ -10,12 +10,11 @@ import hashlib
 import json
 import os
 import platform
+import secrets
 import select
-import shutil
 import signal
 import socket
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from autograder import containment, wire
+from autograder import containment, folders, wire
 from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult, without_score, worst
 from autograder.zygote import Zygote
 
@@ -31,6 +30,7 @@ AGAIN_CPU_S = 10.0  # a notebook that took longer is not run again for the sake 
 START_S = 60.0  # until the notebook is read and the student's side locked
 SLACK_S = 2.0  # between the trusted side's own alarm and its end
 WATCH_S = 0.1  # between two looks at the student's files
+END_S = 10.0  # for a killed process to be gone
 MAX_FILES = 1000
 
 
@@ -70,6 +70,7 @@ def start() -> socket.socket:
     """A trusted side forked from this process's warm one, which is started when there is none."""
     global _warm
     if _warm is None or not _warm.is_alive():
+        folders.sweep()
         _warm = Zygote()
     try:
         return _warm.start()
@@ -105,17 +106,29 @@ def grade(
         seed: of the tests' inputs; another one for each submission.
         start: makes a trusted side, and gives the socket to it.
     """
-    manifest = json.loads((Path(assignment_folder) / "manifest.json").read_text())
-    facts = {
+    with folders.own() as folder:
+        copy = folders.copied(Path(assignment_folder), folder)
+        manifest = json.loads((copy / "manifest.json").read_text())
+        facts = _facts(manifest, notebook_bytes, student, attempt)
+        reachable = containment.exposed(Path(assignment_folder), folder)
+        if reachable:
+            return without_score("refused", **facts, detail=f"{reachable[0]} lies where student code may read.")
+        return _graded(_Grading(notebook_bytes, folder, copy, manifest, limits, seed, start), facts)
+
+
+def _facts(manifest: dict[str, Any], data: bytes, student: str, attempt: int) -> dict[str, Any]:
+    return {
         "assignment": manifest["assignment"],
         "student": student,
         "attempt": attempt,
-        "notebook_hash": hashlib.sha256(notebook_bytes).hexdigest(),
+        "notebook_hash": hashlib.sha256(data).hexdigest(),
         "tests_version": manifest["version"],
         "max_points": manifest["points"],
     }
+
+
+def _graded(grading: "_Grading", facts: dict[str, Any]) -> SubmissionResult:
     began = time.monotonic()
-    grading = _Grading(notebook_bytes, Path(assignment_folder), manifest, limits, seed, start)
     try:
         grading.run()
     except _EndedError as end:
@@ -146,8 +159,9 @@ def versions() -> tuple[tuple[str, str], ...]:
 class _Grading:
     """The attempts at one submission, and what came of them."""
 
-    def __init__(self, data: bytes, folder: Path, manifest: dict, limits: Limits, seed: int, start: Callable):
-        self.data, self.folder, self.manifest, self.limits, self.seed, self.start = data, folder, manifest, limits, seed, start
+    def __init__(self, data: bytes, folder: Path, assignment: Path, manifest: dict, limits: Limits, seed: int, start: Callable):
+        self.data, self.folder, self.assignment, self.manifest = data, folder, assignment, manifest
+        self.limits, self.seed, self.start = limits, seed, start
         self.asked = [question["id"] for question in manifest["questions"] if not question["manual"]]
         self.told: dict[str, dict[str, Any]] = {}  # by question, the event
         self.skipped: list[str] = []
@@ -155,9 +169,6 @@ class _Grading:
         self.end = time.monotonic() + limits.submission_s
 
     def run(self) -> None:
-        reachable = containment.exposed(self.folder)
-        if reachable:
-            raise _EndedError("refused", f"{reachable[0]} lies where student code may read.")
         # Each attempt ends a question for good, by its tests or by what it did, so this ends too.
         while True:
             before = len(self.told) + len(self.skipped)
@@ -186,16 +197,14 @@ class _Grading:
         Args:
             messages_of: run the public tests of these questions alone, for what they tell.
         """
-        folder = Path(tempfile.mkdtemp(prefix="grading-"))
-        scratch = folder / "scratch"
+        scratch = self.folder / f"scratch-{secrets.token_hex(4)}"
         scratch.mkdir(mode=0o700)
         pair = _Pair(self.start(), scratch, self.limits)
         try:
             return self._follow(pair, scratch, messages_of)
         finally:
             pair.close()
-            _remove(scratch)
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove(scratch)
 
     def _follow(self, pair: "_Pair", scratch: Path, messages_of: list[str] | None) -> bool:
         bounds = containment.Bounds(str(scratch), memory_mb=self.limits.memory_mb, cpu_s=int(self.limits.submission_s) + 10)
@@ -207,7 +216,7 @@ class _Grading:
             done, skipped, public_only = [q for q in self.asked if q not in messages_of], self.asked[last + 1 :], True
         left = max(0.0, self.end - time.monotonic())
         order = {
-            "folder": str(self.folder),
+            "folder": str(self.assignment),
             "seed": self.seed,
             "deadline_s": left,
             "factor": self.limits.factor,
@@ -281,7 +290,7 @@ class _Grading:
                 continue
             event = self.told[facts["id"]]
             tests = tuple(TestResult(**test) for test in event["tests"]) or tuple(
-                TestResult(test["topic"], 0, test["points"], test["hidden"], False, test["hint"]) for test in facts["tests"]
+                TestResult(test["topic"], 0, test["points"], test["hidden"], False) for test in facts["tests"]
             )
             points = round(sum(test.points for test in tests), 6)
             seconds = float(round(event["seconds"]))
@@ -331,9 +340,13 @@ class _Pair:
             return {"event": "gone", "status": "memory"}
 
     def close(self) -> None:
-        """Nothing of the attempt runs on."""
+        """Nothing of the attempt runs on, or writes on."""
         for handle in self.handles:
             _kill(handle)
+        for handle in self.handles:
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            poll.poll(END_S * 1000)
             os.close(handle)
         self.connection.close()
 
@@ -359,25 +372,3 @@ def is_overfull(folder: Path, most_mb: float) -> bool:
                     if stat.S_ISDIR(facts.st_mode):
                         folders.append(Path(entry.path))
     return size > most_mb * (1 << 20)
-
-
-def _remove(folder: Path) -> None:
-    """Delete what student code left, however deep: folders are lifted to the top one by one, so that no path grows."""
-    count = 0
-    folders = [folder]
-    while folders:
-        current = folders.pop()
-        with contextlib.suppress(OSError):
-            current.chmod(0o700)
-        with contextlib.suppress(OSError), os.scandir(current) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        count += 1
-                        lifted = folder.parent / f"{count}"
-                        os.rename(entry.path, lifted)  # noqa: PTH104
-                        folders.append(lifted)
-                    else:
-                        os.unlink(entry.path)  # noqa: PTH108
-        with contextlib.suppress(OSError):
-            current.rmdir()

@@ -1,7 +1,8 @@
 """The trusted side of one attempt: forks the student's side, then opens the tests, and grades question by question.
 
 It speaks with two others: with the student's side by requests (see proxies.py), and with whoever ordered the attempt (see
-submission.py) by events. Nothing that the student's side sends is repeated in what is said about a hidden test.
+submission.py) by events. Nothing that the student's side sends is repeated in what is said about a hidden test. The notebook
+is read over there too: what brings a parser down brings down nothing here.
 """
 
 import builtins
@@ -27,6 +28,8 @@ from autograder.results import TestResult
 from dlcourse import check
 
 TAIL_S = 20  # for the cells below the last check
+LOCK_S = 25.0  # for the student's side to be forked and locked
+READ_S = 30.0  # for the notebook to be read over there, which takes a second for a large one
 LATE_S = 1.0  # after a question's last moment, for the trusted side itself
 TEXT = 600  # characters of a message
 # What a public test says once hidden inputs are known over there: they could be carried out in a value or in a text.
@@ -270,23 +273,16 @@ def _attempt(events: Events) -> None:
     order = events.take()
     bounds = containment.Bounds(**order["bounds"])
     _limit(order["memory_mb"])
-    try:
-        cells = notebook.read(order["notebook"])
-        newer = notebook.newer_syntax(cells)
-        if newer:
-            raise notebook.UnreadableError(newer)
-    except notebook.UnreadableError as error:
-        events.tell("unreadable", detail=str(error))
-        return
-    except MemoryError:
-        events.tell("unreadable", detail="the notebook is too large")
-        return
+    pid, mine = _fork_student(order["notebook"], bounds)
     del order
-    pid, mine = _fork_student(cells, bounds)
     try:
-        first = wire.Pipe(mine.fileno(), time.monotonic() + 30).receive(wire.Codec())
-        if first.get("ready") is not True:
-            events.tell("refused", detail=str(first.get("missing")))
+        try:
+            cells = _cells(mine)
+        except containment.MissingLayerError as error:
+            events.tell("refused", detail=str(error))
+            return
+        except notebook.UnreadableError as error:
+            events.tell("unreadable", detail=str(error))
             return
         events.tell("ready", pid=pid)
         order = events.take()  # only now is there anything here that a student may not know
@@ -311,12 +307,35 @@ def _limit(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _fork_student(cells: list[str], bounds: containment.Bounds) -> tuple[int, socket.socket]:
+def _fork_student(data: bytes, bounds: containment.Bounds) -> tuple[int, socket.socket]:
     mine, theirs = socket.socketpair()
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        student.run(theirs.fileno(), cells, bounds, parent)
+        student.run(theirs.fileno(), data, bounds, parent)
     theirs.close()
     mine.setblocking(False)
     return pid, mine
+
+
+def _cells(mine: socket.socket) -> list[str]:
+    """The notebook's code, as the student's side read it, before any of it ran.
+
+    Raises:
+        MissingLayerError: that side cannot be contained.
+        UnreadableError: there is no code to be had, and that is the file's doing.
+    """
+    pipe = wire.Pipe(mine.fileno(), time.monotonic() + LOCK_S)
+    first = pipe.receive(wire.Codec())
+    if first.get("locked") is not True:
+        raise containment.MissingLayerError(str(first.get("missing")))
+    pipe.deadline = time.monotonic() + READ_S
+    try:
+        told = pipe.receive(wire.Codec())
+    except wire.LateError:
+        raise notebook.UnreadableError(f"it took more than {READ_S:.0f} seconds to read the notebook") from None
+    except (wire.ClosedError, wire.WireError):
+        raise notebook.UnreadableError("reading the notebook brought Python down") from None
+    if "unreadable" in told:
+        raise notebook.UnreadableError(str(told["unreadable"]))
+    return told["cells"]

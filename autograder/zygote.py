@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from autograder import wheels
+
 PR_SET_PDEATHSIG = 1
 MODULES = (
     "numpy", "torch", "torch.nn", "torch.optim", "torch.utils.data", "matplotlib.pyplot", "IPython.display", "ipywidgets",
@@ -30,6 +32,12 @@ ENVIRONMENT = {
 }
 
 
+def environment() -> dict[str, str]:
+    """Nothing of the grader's own environment, and the way to an installed dlcourse."""
+    site = wheels.site()
+    return ENVIRONMENT if site is None else {**ENVIRONMENT, "PYTHONPATH": str(site)}
+
+
 class Zygote:
     """The warm process, as its parent sees it. Not to be shared between threads."""
 
@@ -40,7 +48,7 @@ class Zygote:
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
-                env=ENVIRONMENT,
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for whoever started this, who then closes it
@@ -72,9 +80,11 @@ def warm() -> None:
     import torch
 
     import dlcourse
+    from autograder import containment
 
     for module in pkgutil.walk_packages(dlcourse.__path__, "dlcourse."):
         importlib.import_module(module.name)
+    containment.readable()  # worked out once
     torch.set_num_threads(1)
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)  # its constructor imports more
     threads = len(list(Path("/proc/self/task").iterdir()))

@@ -210,3 +210,13 @@ def test_a_result_is_json(work):
     result = work.grade("x = 7", 'grader.check("q1")')
     assert from_json(to_json(result)) == result and json.loads(to_json(result))["status"] == "graded"
     assert result.points == 1 and result.versions["python"] and result.cpu_seconds < 1
+
+
+def test_a_test_that_never_ran_tells_no_hint(work):
+    work.ask(IS_SEVEN)
+    work.ask(IS_SEVEN)
+    result = work.grade("import os\nx = 7\nos._exit(0)", 'grader.check("q1")', "x = 8", 'grader.check("q2")')
+    assert [(question.status, question.tests[0].hint) for question in result.questions] == [
+        ("died", None),
+        ("graded", "the default hint"),
+    ]

@@ -1,14 +1,18 @@
 """What student code can reach: nothing but the interpreter, its packages, and a folder of its own."""
 
 import errno
+import importlib.machinery
+import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
-from autograder import containment, submission, syscalls, zygote
+from autograder import containment, landlock, submission, syscalls, wheels, wire, zygote
 from tests.engine import QUICK, Work, notebook
 
 
@@ -97,12 +101,85 @@ def test_every_layer_is_there():
     assert all(layer.present for layer in found), found
 
 
-def test_nothing_of_the_checkout_is_readable_but_dlcourse(work):
-    root = Path(__file__).resolve().parent.parent
-    inside = [Path(path) for path in containment.readable() if root in Path(path).parents]
-    assert all("site-packages" in path.parts or ".venv" in path.parts or path.name == "dlcourse" for path in inside)
-    private = [root / name for name in ("tests", "solutions", "homework", "autograder", "coursebuild")]
-    assert containment.exposed(*private, work.folder) == []
+ROOT = Path(__file__).resolve().parent.parent
+PRIVATE = ("tests", "solutions", "homework", "build", "autograder", "coursebuild", "dlcourse", "grades", ".git")
+
+
+def test_all_that_is_readable_is_installed(work):
+    """As the warm process sees it, from whose import path the checkout's dlcourse is gone."""
+    script = "import json; from autograder import containment as c; print(json.dumps([c.readable(), c.listable()]))"
+    command = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(command, env=zygote.environment(), capture_output=True, text=True, check=True)
+    whole, listed = json.loads(done.stdout)
+    libraries = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
+    libraries |= {os.path.realpath(f"{sys.base_prefix}/lib"), *containment.SHARED}
+    site = wheels.site()
+    libraries |= {str(site / "dlcourse")} if site else set()
+    assert all(path in libraries or any(path.startswith(f"{folder}/") for folder in listed) for path in whole)
+    assert all(any(f"{path}/".startswith(f"{folder}/") for folder in libraries) for path in listed)
+    private = [*(ROOT / name for name in PRIVATE), work.folder]
+    for path in private:
+        assert not any(path == Path(one) or Path(one) in path.parents or path in Path(one).parents for one in whole), path
+    assert containment.exposed(*(path for path in private if path.name != "dlcourse")) == []
+
+
+OPENED = """
+import dlcourse.check
+def opens(path):
+    try:
+        return bool(open(path).read(1))
+    except OSError:
+        return False
+raise ValueError([opens(path) for path in {paths}] + [opens(dlcourse.check.__file__), dlcourse.check.__file__ in {paths}])
+"""
+
+
+def test_the_grader_and_the_checkout_cannot_be_opened(work):
+    work.ask(ALIVE)
+    paths = [containment.__file__, wire.__file__, str(ROOT / "dlcourse" / "src" / "dlcourse" / "check.py"), __file__]
+    assert "[False, False, False, False, True, False]" in work.answer(OPENED.format(paths=paths)).note
+
+
+def test_the_wheel_is_built_once_for_the_same_sources(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "dlcourse", project, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(wheels, "CACHE", tmp_path / "cache")
+    found = importlib.machinery.ModuleSpec("dlcourse", None, is_package=True)
+    found.submodule_search_locations = [str(project / "src" / "dlcourse")]
+    monkeypatch.setattr(wheels, "find_spec", lambda name: found)
+    first = wheels.site()
+    built = (first / "dlcourse" / "check.py").stat().st_mtime_ns, first.stat().st_ino
+    assert wheels.site() == first and ((first / "dlcourse" / "check.py").stat().st_mtime_ns, first.stat().st_ino) == built
+    (project / "src" / "dlcourse" / "check.py").write_text("changed = True\n")
+    second = wheels.site()
+    assert second != first and (second / "dlcourse" / "check.py").read_text() == "changed = True\n"
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == sorted([first.name, second.name])
+
+
+def test_a_package_is_left_out_of_the_folder_that_it_is_installed_in(tmp_path):
+    for name in ("grader", "numbers"):
+        (tmp_path / "site" / name).mkdir(parents=True)
+        (tmp_path / "site" / name / "a.py").write_text("text")
+    (tmp_path / "site" / "link").symlink_to(tmp_path)
+    whole, listed = [], []
+    containment.around(tmp_path / "site", {tmp_path / "site" / "grader"}, whole, listed)
+    assert (whole, listed) == ([str(tmp_path / "site" / "numbers")], [str(tmp_path / "site")])
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            containment._no_new_privs(containment.Bounds(""))
+            landlock.restrict(whole, [], listed)
+            (tmp_path / "site" / "numbers" / "a.py").read_text()
+            assert len(os.listdir(tmp_path / "site")) == 3  # noqa: PTH208
+            with pytest.raises(PermissionError):
+                (tmp_path / "site" / "grader" / "a.py").read_text()
+            with pytest.raises(PermissionError):
+                os.listdir(tmp_path)  # noqa: PTH208
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_assignment_in_a_readable_folder_is_refused(work, monkeypatch):
@@ -144,8 +221,6 @@ LANDLOCK = [444, 445, 446]
 
 
 def graded_elsewhere(work, user=0, numbers=(), error=errno.EPERM):
-    import json
-
     work.ask(ALIVE)
     (work.folder / "notebook").write_bytes(notebook("x = 7", 'grader.check("q1")'))
     for path in (work.folder, *work.folder.rglob("*"), *work.folder.parents):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from autograder import proxies, report, submission, trusted, wire
+from autograder import folders, proxies, report, submission, trusted, wire
 from autograder.results import to_json
 from autograder.submission import Limits
 from dlcourse import check
@@ -277,7 +277,7 @@ def test_rule_9_what_is_left_is_deleted_without_following_it(tmp_path):
     for _ in range(300):
         deep = deep / "d"
         deep.mkdir()
-    submission._remove(scratch)
+    folders.remove(scratch)
     assert not scratch.exists() and (outside / "kept").exists()
     assert list((tmp_path / "pair").iterdir()) == []
 
