@@ -278,7 +278,7 @@ def _show_question(question: QuestionResult) -> None:
     if question.manual:
         says = f"a person reads it, for up to {best}"
     table = Table(title=_text(f"{question.id} {question.title}: {says}"), title_justify="left", show_edge=False)
-    for column in ("test", "kind", "result", "points", "hint or message"):
+    for column in ("test", "kind", "result", "points", "hint, what came out"):
         table.add_column(column)
     for test in question.tests:
         table.add_row(*_test_cells(test))
@@ -286,8 +286,9 @@ def _show_question(question: QuestionResult) -> None:
         out.print(table)
     else:
         out.print(table.title)
-    if question.note:
-        out.print(_text(question.note), soft_wrap=True)
+    for text in (question.note, question.detail):
+        if text:
+            out.print(Text(visible(text, lines=True)), soft_wrap=True)
 
 
 def _test_cells(test: TestResult) -> Iterator[Text]:
@@ -295,7 +296,7 @@ def _test_cells(test: TestResult) -> Iterator[Text]:
     yield Text("hidden" if test.hidden else "public")
     yield Text("passed", style="green") if test.passed else Text("failed", style="red")
     yield Text(f"{report.points(test.points)} of {report.points(test.max_points)}")
-    says = [text for text in (test.hint, test.message) if text and not test.passed]
+    says = [text for text in (test.hint, test.detail or test.message) if text and not test.passed]
     yield Text("\n".join(visible(text, lines=True, longest=500) for text in says))
 
 

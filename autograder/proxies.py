@@ -5,6 +5,7 @@ arithmetic, length, iteration. Only generators and the like are iterated over, b
 """
 
 import builtins
+import itertools
 import math
 import os
 import reprlib
@@ -16,6 +17,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ PLAIN_ERRORS = {
     and not issubclass(kind, (StopIteration, StopAsyncIteration, UnicodeError, ExceptionGroup, Warning))
 } | {"LinAlgError": np.linalg.LinAlgError}
 
+KEPT_BYTES = 1 << 20  # larger arrays are sent anew each time
 SHOWN = 12  # elements of an array or a list that a message shows
 
 _short = reprlib.Repr()
@@ -184,12 +187,23 @@ class _Node(torch.autograd.Function):
         return None, None, None, None, *grads
 
 
+@dataclass
+class Sent:
+    """An array of a test's, and what it held when the other side last heard of it."""
+
+    number: int
+    array: weakref.ref
+    held: bytes
+
+
 class TrustedCodec(wire.Codec):
     """Functions of the tests stay here; what the student sends becomes plain data and proxies, and nothing else."""
 
     def __init__(self, link: "Link"):
         self.link = link
-        self.functions: list[Callable] = []
+        self.functions: dict[int, Callable] = {}  # of the test that runs, by numbers that are never used again
+        self.sent: dict[int, Sent] = {}  # arrays of the test that runs, by id()
+        self.numbers = itertools.count()
         self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
         self.inputs: list[torch.Tensor] = []  # of the call that is being made
@@ -205,7 +219,25 @@ class TrustedCodec(wire.Codec):
             for number, (tensor, version) in self.leaves.items():
                 if tensor() is value and value._version == version:
                     return ["o", number]
+        if type(value) is np.ndarray and value.dtype.str in wire.DTYPES and 0 < value.nbytes <= KEPT_BYTES:
+            return ["k", self.number(value), super().encode(value, buffers, depth)]
         return super().encode(value, buffers, depth)
+
+    def number(self, array: np.ndarray) -> int:
+        """An array that a test passes twice is the same array over there both times."""
+        known = self.sent.get(id(array))
+        number = known.number if known is not None and known.array() is array else next(self.numbers)
+        self.sent[id(array)] = Sent(number, weakref.ref(array), held(array))
+        return number
+
+    def changed(self) -> list[np.ndarray]:
+        """Arrays that the test has changed since it passed them: whoever kept one over there must see that."""
+        arrays = [(sent.array(), sent.held) for sent in self.sent.values()]
+        return [array for array, before in arrays if array is not None and held(array) != before]
+
+    def begin_test(self) -> None:
+        """What an earlier test passed is forgotten: its functions cannot be called any more."""
+        self.functions, self.sent = {}, {}
 
     def refer(self, value: Any) -> list:
         place = importable(value)
@@ -213,8 +245,9 @@ class TrustedCodec(wire.Codec):
             return ["q", *place]
         if not callable(value):
             raise wire.WireError(f"a {type(value).__name__} cannot be passed to a student's function")
-        self.functions.append(value)
-        return ["f", len(self.functions) - 1]
+        number = next(self.numbers)
+        self.functions[number] = value
+        return ["f", number]
 
     def resolve(self, tag: str, parts: list) -> Any:
         if tag != "o" or len(parts) != 3:
@@ -312,7 +345,15 @@ class Link:
         self.memory_ran_out = False
         self.last_call = ""
         self.watched: list[Watched | None] = []  # by the calls that are open
-        self.raised: list[Exception] = []  # by functions of the tests that the student's code called
+        self.raised: list[Exception] = []  # by functions of the test that the student's code called, in this request
+        self.first = 0  # numbers below it are of tests that are over
+
+    def begin_test(self) -> None:
+        """Nothing of the test before is left."""
+        self.codec.begin_test()
+        self.raised.clear()
+        self.last_call = ""
+        self.first = next(self.codec.numbers)
 
     def begin(self, seconds: float) -> None:
         """The time of a question starts now."""
@@ -333,9 +374,10 @@ class Link:
         if time.monotonic() > self.soft:
             raise TimeUpError
         self.count += 1
-        number = self.count
+        number, raised_before = self.count, len(self.raised)
         try:
-            self._send({"op": op, "id": number, **parts})
+            facts = {"from_scratch": check.is_from_scratch(), "first": self.first, "now": self.codec.changed()}
+            self._send({"op": op, "id": number, **facts, **parts})
             while True:
                 self._await()
                 reply = self.pipe.receive(self.codec)
@@ -356,7 +398,8 @@ class Link:
         if "error" in reply:
             if op == "call" and self.watched[-1]:
                 _change(self.watched[-1].values, reply.get("changed"))
-            self._raise(reply["error"])
+            self._raise(reply["error"], raised_before)
+        del self.raised[raised_before:]
         return reply
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -380,14 +423,15 @@ class Link:
             os.kill(self.pid, signal.SIGALRM)
             until = min(time.monotonic() + ALARM_S, self.pipe.deadline)
 
-    def _raise(self, error: Any) -> None:
+    def _raise(self, error: Any, raised_before: int) -> None:
         if type(error) is not dict:
             self._lose("protocol")
         kind, text = (part if type(part) is str else "" for part in (error.get("kind"), error.get("text")))
         if kind == "timeout":
             raise TimeUpError
-        if kind == "callback" and self.raised:
-            raise self.raised.pop()
+        own, self.raised[raised_before:] = self.raised[raised_before:], []
+        if kind == "callback" and own:
+            raise own[-1]
         if kind == "torch":
             raise check.CheckError("torch", "torch was called", check.NO_TORCH)
         if kind == "memory":
@@ -400,7 +444,7 @@ class Link:
     def _called_back(self, message: dict[str, Any]) -> None:
         """The student's code calls a function of the test's."""
         number, args, kwargs = message["callback"], message.get("args"), message.get("kwargs")
-        if type(number) is not int or not 0 <= number < len(self.codec.functions):
+        if type(number) is not int or number not in self.codec.functions:
             raise wire.WireError("no such function")
         if type(args) is not list or type(kwargs) is not dict or not all(type(name) is str for name in kwargs):
             raise wire.WireError("no arguments")
@@ -420,7 +464,7 @@ class Link:
         self.codec.inputs = []
         watch = check.is_in_place()
         self.last_call = f"{getattr(function, '_student_label', 'it')}({_arguments(args, kwargs)})"
-        facts = {"grad": torch.is_grad_enabled(), "from_scratch": check.is_from_scratch(), "errors": np.geterr()}
+        facts = {"grad": torch.is_grad_enabled(), "errors": np.geterr()}
         self.watched.append(Watched(arrays) if watch else None)
         try:
             reply = self.request("call", function=function, args=list(args), kwargs=kwargs, watch=watch, **facts)
@@ -430,6 +474,8 @@ class Link:
         self.last_call += f" returned {shown(value)}"
         if watch:
             _change(arrays, reply.get("changed"))
+        elif _is_changed(arrays, reply.get("changed")):
+            raise check.CheckError("changed", "an argument was changed in place", check.CHANGED)
         given = reply.get("warnings")
         for name in given if type(given) is list else ():
             category = vars(builtins).get(name) if type(name) is str else None
@@ -480,6 +526,13 @@ def _change(values: list[Any], changed: Any) -> None:
     for item in changed if type(changed) is list else ():
         if type(item) is list and len(item) == 2 and type(item[0]) is int and 0 <= item[0] < len(values):
             take_over(values[item[0]], item[1])
+
+
+def _is_changed(values: list[Any], changed: Any) -> bool:
+    """Whether an argument other than a generator, which moves on with each draw, was changed."""
+    places = [item[0] for item in changed if type(item) is list and item] if type(changed) is list else []
+    places = [place for place in places if type(place) is int and 0 <= place < len(values)]
+    return any(type(values[place]) is not np.random.Generator for place in places)
 
 
 def _with_shared(value: Any, arrays: list[Any], shared: Any) -> Any:

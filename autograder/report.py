@@ -1,7 +1,7 @@
 """What a student sees of a grade: one page, and Gradescope's results.json.
 
-Everything in a result may have been written by a student, so every text goes through `autograder.escaping`. The page holds
-no script, loads nothing, and forbids both by its Content-Security-Policy.
+What a result says in detail is for instructors, and is not shown. Names are still written by students, so every text goes
+through `autograder.escaping`. The page holds no script, loads nothing, and forbids both by its Content-Security-Policy.
 """
 
 import base64
@@ -46,6 +46,7 @@ TO_MEND = {
     "died": "find what ends Python",
     "protocol": "return arrays, tensors and plain numbers",
 }
+SEE = 'grader.check("{}") in your notebook shows what went in, what came out, and what was expected.'
 NEXT = 3  # so many things to do next: a longer list is not read
 
 
@@ -186,6 +187,8 @@ def _question(number: int, question: QuestionResult) -> str:
         items.append(_hidden_tests(question, summary))
     if items:
         parts.append(f"<ul>{''.join(items)}</ul>")
+    if ran and any(not test.hidden and not test.passed for test in question.tests):
+        parts.append(f"<p>{for_html(SEE.format(question.id))}</p>")
     took = "A person reads this answer." if question.manual else f"Took {seconds(question.seconds)}."
     parts.append(f'<p class="soft">{took}</p>')
     return f'<section id="question-{number}">{"".join(parts)}</section>'

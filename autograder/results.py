@@ -92,8 +92,9 @@ class TestResult:
         topic: what it is about; public, for a hidden test too.
         points, max_points: 0 <= points <= max_points.
         hint: what the test's author says to whoever makes this mistake; never text of the student's.
-        message: of a public test that failed, what went in, what came out, what was expected. It may quote the student, so
-            it is hostile text. None for a hidden test.
+        message: what the grader says of a public test that failed; never text of the student's. None for a hidden test.
+        detail: for instructors alone: what went in, what came out, what was expected. It may quote the student, so it is
+            hostile text, and a hidden test, so it is secret.
     """
 
     __test__ = False  # or pytest collects it by its name
@@ -105,6 +106,7 @@ class TestResult:
     passed: bool
     hint: str | None = None
     message: str | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class QuestionResult:
         seconds: wall time, rounded.
         manual: a person reads the answer, and gives its points.
         note: what the student should know besides, such as that the check cell is missing; '' for nothing.
+        detail: for instructors alone: the errors of cells that failed, in the words of the student's process.
     """
 
     id: str
@@ -130,6 +133,7 @@ class QuestionResult:
     seconds: float = 0.0
     manual: bool = False
     note: str = ""
+    detail: str = ""
 
     def __post_init__(self):
         if self.status not in QUESTION_STATUSES:

@@ -26,7 +26,6 @@ from autograder import containment, folders, wire
 from autograder.results import STATUSES, QuestionResult, SubmissionResult, TestResult, without_score, worst
 from autograder.zygote import Zygote
 
-AGAIN_CPU_S = 10.0  # a notebook that took longer is not run again for the sake of messages
 START_S = 60.0  # until the notebook is read and the student's side locked
 SLACK_S = 2.0  # between the trusted side's own alarm and its end
 WATCH_S = 0.1  # between two looks at the student's files
@@ -176,53 +175,32 @@ class _Grading:
             if is_whole or len(self.told) + len(self.skipped) == before or time.monotonic() > self.end:
                 break
         for question in self.asked:
-            self.told.setdefault(question, {"status": "timeout", "tests": [], "note": "", "seconds": 0.0})
-        wanting = self._wants_messages()
-        if wanting:
-            self._attempt(wanting)
+            self.told.setdefault(question, _untested("timeout"))
 
-    def _wants_messages(self) -> list[str]:
-        """Questions with a public test that failed, and was told in short: if there is time to run those tests alone."""
-        if self.skipped or self.cpu_s > AGAIN_CPU_S or self.end - time.monotonic() < self.limits.submission_s / 2:
-            return []
-        return [
-            question
-            for question in self.asked
-            if any(not test["hidden"] and not test["passed"] for test in self.told[question]["tests"])
-        ]
-
-    def _attempt(self, messages_of: list[str] | None = None) -> bool:
-        """One pair of processes, to its end. True when every question was reached.
-
-        Args:
-            messages_of: run the public tests of these questions alone, for what they tell.
-        """
+    def _attempt(self) -> bool:
+        """One pair of processes, to its end. True when every question was reached."""
         scratch = self.folder / f"scratch-{secrets.token_hex(4)}"
         scratch.mkdir(mode=0o700)
         pair = _Pair(self.start(), scratch, self.limits)
         try:
-            return self._follow(pair, scratch, messages_of)
+            return self._follow(pair, scratch)
         finally:
             pair.close()
             folders.remove(scratch)
 
-    def _follow(self, pair: "_Pair", scratch: Path, messages_of: list[str] | None) -> bool:
+    def _follow(self, pair: "_Pair", scratch: Path) -> bool:
         bounds = containment.Bounds(str(scratch), memory_mb=self.limits.memory_mb, cpu_s=int(self.limits.submission_s) + 10)
         ready = self._prepare(pair, bounds)
         pair.watch(ready["pid"])
-        done, skipped, public_only = [question for question in self.told if question not in self.skipped], self.skipped, False
-        if messages_of:
-            last = max(map(self.asked.index, messages_of))
-            done, skipped, public_only = [q for q in self.asked if q not in messages_of], self.asked[last + 1 :], True
         left = max(0.0, self.end - time.monotonic())
         order = {
             "folder": str(self.assignment),
             "seed": self.seed,
             "deadline_s": left,
             "factor": self.limits.factor,
-            "done": done,
-            "skipped": skipped,
-            "public_only": public_only,
+            "done": [question for question in self.told if question not in self.skipped],
+            "skipped": self.skipped,
+            "is_tainted": bool(self.told),
         }
         pair.tell({"attempt": order, "grace_s": self.limits.grace_s})
         current, whole = [], False
@@ -233,9 +211,9 @@ class _Grading:
                 current = event["questions"]
                 pair.until = time.monotonic() + event["seconds"] + SLACK_S
             elif name == "question":
-                self._question(event, public_only)
+                self.told.setdefault(event["question"], event)
                 pair.until = time.monotonic() + START_S
-            elif name == "lost" and not public_only:
+            elif name == "lost":
                 self._skip(event["questions"], pair.overfull)
             elif name == "finished":
                 whole = True
@@ -246,10 +224,9 @@ class _Grading:
             elif name == "internal":
                 raise _EndedError("internal", event["detail"])
             elif name == "gone":  # the trusted side was brought down by what it had to compute with
-                if not public_only:
-                    for question in current:
-                        self.told.setdefault(question, {"status": event["status"], "tests": [], "note": "", "seconds": 0.0})
-                    self._skip(current, pair.overfull)
+                for question in current:
+                    self.told.setdefault(question, _untested(event["status"]))
+                self._skip(current, pair.overfull)
                 return False
 
     def _prepare(self, pair: "_Pair", bounds: containment.Bounds) -> dict[str, Any]:
@@ -272,14 +249,6 @@ class _Grading:
             if overfull and question in self.told:
                 self.told[question]["note"] = f"Its code wrote more than {self.limits.scratch_mb} MB or {MAX_FILES} files."
 
-    def _question(self, event: dict[str, Any], public_only: bool) -> None:
-        if not public_only:
-            self.told.setdefault(event["question"], event)
-            return
-        for test, again in zip(self.told[event["question"]]["tests"], event["tests"], strict=False):
-            if not test["hidden"] and not test["passed"] and again["message"]:
-                test["message"] = again["message"]
-
     def questions(self) -> tuple[QuestionResult, ...]:
         """The result of each question, in the homework's order."""
         found = []
@@ -294,10 +263,14 @@ class _Grading:
             )
             points = round(sum(test.points for test in tests), 6)
             seconds = float(round(event["seconds"]))
-            found.append(
-                QuestionResult(**head, status=event["status"], points=points, tests=tests, seconds=seconds, note=event["note"])
-            )
+            says = {"note": event["note"], "detail": event["detail"]}
+            found.append(QuestionResult(**head, status=event["status"], points=points, tests=tests, seconds=seconds, **says))
         return tuple(found)
+
+
+def _untested(status: str) -> dict[str, Any]:
+    """What stands for the event of a question that no test was run of."""
+    return {"status": status, "tests": [], "note": "", "detail": "", "seconds": 0.0}
 
 
 class _Pair:

@@ -1,8 +1,8 @@
 """The trusted side of one attempt: forks the student's side, then opens the tests, and grades question by question.
 
 It speaks with two others: with the student's side by requests (see proxies.py), and with whoever ordered the attempt (see
-submission.py) by events. Nothing that the student's side sends is repeated in what is said about a hidden test. The notebook
-is read over there too: what brings a parser down brings down nothing here.
+submission.py) by events. What a student is told is in words of the grader's or of a test's author: nothing that the student's
+side sends is repeated. The notebook is read over there too: what brings a parser down brings down nothing here.
 """
 
 import builtins
@@ -23,16 +23,18 @@ from otter.test_files.exception_test import ExceptionTestFile
 
 from autograder import containment, notebook, student, wire
 from autograder.notebook import Segment
-from autograder.proxies import Link, LostError, StudentError, TimeUpError, labelled
+from autograder.proxies import Link, LostError, TimeUpError, labelled
 from autograder.results import TestResult
 from dlcourse import check
 
 TAIL_S = 20  # for the cells below the last check
 LOCK_S = 25.0  # for the student's side to be forked and locked
-READ_S = 30.0  # for the notebook to be read over there, which takes a second for a large one
+READ_S = 15.0  # for the notebook to be read over there, which takes a second for a large one
 LATE_S = 1.0  # after a question's last moment, for the trusted side itself
 TEXT = 600  # characters of a message
-# What a public test says once hidden inputs are known over there: they could be carried out in a value or in a text.
+MOST_TOLD = 3  # failed cells of a question
+# What a student is told of a public test that failed. An error's text, or a value that came, could carry out what a hidden test
+# has passed in: from this process, from an earlier one, or from one beside it, which can signal by its load on the machine.
 PLAINLY = {
     "type": "what came is of another type than was asked for",
     "shape": "what came has another shape than was asked for",
@@ -54,7 +56,7 @@ class Attempt:
         seed: of the inputs of all tests.
         done: questions whose cells are run, and which are not tested again.
         skipped: questions whose cells are not even run, because they stopped an earlier attempt.
-        public_only: no hidden test is run, so that what public tests say can be told in full.
+        is_tainted: hidden inputs were known to the student's side of an earlier attempt.
     """
 
     folder: str
@@ -63,7 +65,7 @@ class Attempt:
     factor: float = 1.0
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    public_only: bool = False
+    is_tainted: bool = False
 
 
 class Names(dict):
@@ -96,7 +98,7 @@ class Trusted:
         self.manifest = json.loads((Path(attempt.folder) / "manifest.json").read_text())
         self.questions = {question["id"]: question for question in self.manifest["questions"] if not question["manual"]}
         self.end = time.monotonic() + attempt.deadline_s
-        self.is_tainted = False  # hidden inputs are known to the student's side
+        self.is_tainted = attempt.is_tainted  # hidden inputs are known to the student's side
         signal.signal(signal.SIGALRM, self._late)
 
     def _late(self, number: int, frame: object) -> None:
@@ -129,12 +131,12 @@ class Trusted:
         if any(notebook.has_skipped_lines(self.cells[cell]) for cell in part.cells):
             notes.append("Shell commands and installs were skipped.")
         limits = [self.questions[question]["time_limit_s"] * self.attempt.factor for question in questions]
-        started, note, status = time.monotonic(), " ".join(notes), "graded"
+        started, detail, status = time.monotonic(), "", "graded"
         open_questions = [q for q in questions if q not in self.attempt.done and q not in self.attempt.skipped]
         self._begin(open_questions or questions, TAIL_S if is_tail else sum(limits))
         try:
-            failed = self._cells(part)
-            note = " ".join([*notes, *failed])
+            told, detail = self._cells(part)
+            notes += told
         except TimeUpError:
             status = "timeout"
         except LostError as error:
@@ -147,9 +149,8 @@ class Trusted:
                 status = self._test(question, tests)
             self._stop_clock()
             seconds = time.monotonic() - started
-            self.events.tell(
-                "question", question=question, status=status, tests=[asdict(test) for test in tests], note=note, seconds=seconds
-            )
+            facts = {"note": " ".join(notes), "detail": detail, "seconds": seconds}
+            self.events.tell("question", question=question, status=status, tests=[asdict(test) for test in tests], **facts)
         self._stop_clock()
         if self.link.lost:
             self.events.tell("lost", questions=list(part.questions), status=self.link.lost)
@@ -165,22 +166,21 @@ class Trusted:
     def _stop_clock(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def _cells(self, part: Segment) -> list[str]:
-        """Run the cells; what the student is told of those that failed."""
-        told = []
+    def _cells(self, part: Segment) -> tuple[list[str], str]:
+        """Run the cells; what the student is told of those that failed, and what the instructor is told."""
+        told, details = [], []
         for cell in part.cells:
             try:
                 self.link.request("run", cell=cell)
             except Exception as error:
-                told.append(f"Code cell {cell + 1} failed: {self._cell_error(error)}.")
-        return told[:3]
-
-    def _cell_error(self, error: Exception) -> str:
-        name = type(error).__name__
-        if self.is_tainted or not isinstance(error, StudentError):
-            return name if name in vars(builtins) else "Exception"
-        place = f" (line {error.line})" if getattr(error, "line", 0) else ""
-        return f"{name}: {str(error)[:TEXT]}{place}"
+                name, line = type(error).__name__, getattr(error, "line", 0)
+                lines = self.cells[cell].count("\n") + 1
+                place = f" in line {line}" if 0 < line <= lines else ""
+                told.append(f"Code cell {cell + 1} failed: {name if name in vars(builtins) else 'an error'}{place}.")
+                details.append(f"Code cell {cell + 1} failed: {name}: {str(error)[:TEXT]}{place}.")
+        if told and self.is_tainted:  # which cell fails, and how, is for the student's code to choose
+            told = ["A code cell of this question failed: run the notebook from the top to see it."]
+        return told[:MOST_TOLD], "\n".join(details[:MOST_TOLD])
 
     def _test(self, question: str, tests: list[TestResult]) -> str:
         """Run a question's tests, adding what came of each; the question's status."""
@@ -188,14 +188,12 @@ class Trusted:
         made = create_test_file(str(Path(self.attempt.folder) / "tests" / f"{question}.py"), NBMetadataConfig())
         if not isinstance(made, ExceptionTestFile) or len(made.test_cases) != len(facts["tests"]):
             raise ValueError(f"tests/{question}.py is not what the manifest describes")
-        # Public tests first, so that as many as can be are told in full.
+        # Public tests first: no hidden input is known to what they call.
         pairs = list(zip(facts["tests"], made.test_cases, strict=True))
         results: dict[int, TestResult] = {}
         status = "graded"
         try:
             for test, case in sorted(pairs, key=lambda pair: pair[0]["hidden"]):
-                if test["hidden"] and self.attempt.public_only:
-                    continue
                 self.is_tainted = self.is_tainted or test["hidden"]
                 results[test["index"]] = self._one(test, case)
         except TimeUpError:
@@ -210,7 +208,7 @@ class Trusted:
 
     def _one(self, test: dict[str, Any], case: Any) -> TestResult:
         names = Names(self.link)
-        self.link.last_call = ""
+        self.link.begin_test()
         try:
             with check.grading_seed(self.attempt.seed):
                 case.body.call_func(names)
@@ -225,23 +223,29 @@ class Trusted:
         hint = getattr(error, "hint", None)
         if not (type(hint) is str and (hint in test["hints"] or hint in check.STANDING_HINTS)):
             hint = test["hint"]
-        return _result(test, False, hint, None if test["hidden"] else self._message(error, names))
+        return _result(test, False, hint, None if test["hidden"] else _message(error, names), self._detail(error))
 
-    def _message(self, error: Exception, names: Names) -> str:
-        if names.missing:
-            return f"{', '.join(names.missing)}: not defined by the cells up to here"
-        if self.is_tainted:
-            if isinstance(error, check.CheckError):
-                return PLAINLY.get(error.kind, "the answer is not what was asked for")
-            return f"{type(error).__name__ if type(error).__name__ in vars(builtins) else 'an error'} was raised"
+    def _detail(self, error: Exception) -> str:
+        """What went in, what came out and what was expected, for the instructor."""
         text = str(error) if isinstance(error, check.CheckError) else f"{type(error).__name__}: {error}"
         call = f"{self.link.last_call}: " if self.link.last_call else ""
         return f"{call}{text}"[: 2 * TEXT]
 
 
-def _result(test: dict[str, Any], passed: bool, hint: str | None = None, message: str | None = None) -> TestResult:
+def _message(error: Exception, names: Names) -> str:
+    """What a student is told of a public test that failed."""
+    if names.missing:
+        return f"{', '.join(names.missing)}: not defined by the cells up to here"
+    if isinstance(error, check.CheckError):
+        return PLAINLY.get(error.kind, "the answer is not what was asked for")
+    return "it is not written yet" if isinstance(error, NotImplementedError) else "an error was raised"
+
+
+def _result(
+    test: dict[str, Any], passed: bool, hint: str | None = None, message: str | None = None, detail: str = ""
+) -> TestResult:
     points = test["points"] if passed else 0
-    return TestResult(test["topic"], points, test["points"], test["hidden"], passed, hint, message)
+    return TestResult(test["topic"], points, test["points"], test["hidden"], passed, hint, message, detail)
 
 
 class Events:

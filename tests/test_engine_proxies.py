@@ -1,7 +1,11 @@
 """What tests can do with a student's objects, which live in another process."""
 
+import textwrap
+
 import pytest
 
+from autograder import proxies
+from dlcourse import check
 from tests.engine import Work
 
 
@@ -204,7 +208,113 @@ def test_a_proxy_is_no_value(work, use):
     assert work.answer(f"class A:\n{body}    def __iter__(self): return iter([1])").points == 0
 
 
-def test_a_public_test_tells_what_went_in_and_came_out(work):
+def test_an_instructor_reads_what_went_in_and_came_out(work):
     work.ask("def test_f(f):\n    from dlcourse import check\n    check.close(f(2), 4.0)", hidden=False)
-    result = work.answer("def f(x): return 5.0")
-    assert result.tests[0].message == "f(2) returned 5.0: the result is 5 where 4 is expected"
+    test = work.answer("def f(x): return 5.0").tests[0]
+    assert test.detail == "f(2) returned 5.0: the result is 5 where 4 is expected"
+    assert test.message == "another value came than was expected"
+
+
+KEEPER = """
+    class Keeper:
+        def keep(self, values):
+            self.kept = {kept}
+        def same(self, a, b):
+            return a is b
+    keeper = Keeper()
+"""
+
+
+def test_an_array_that_is_passed_twice_is_the_same_array(work):
+    work.ask("""
+        def test_same(keeper):
+            import numpy as np
+            from dlcourse import check
+            a = np.ones(3)
+            check.close(keeper.same(a, a), True)
+            check.close(keeper.same(a, a.copy()), False)
+    """)
+    assert work.answer(KEEPER.format(kept="values")).points == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "points"), [("[v.copy() for v in values]", 1), ("list(values)", 0), ("[v[:] for v in values]", 0)]
+)
+def test_whoever_keeps_an_array_of_the_tests_sees_it_change(work, kept, points):
+    work.ask("""
+        def test_keeps_copies(keeper):
+            import numpy as np
+            from dlcourse import check
+            values = [np.ones(3), np.zeros((2, 2))]
+            keeper.keep(values)
+            values[0] += 5
+            values[1][0] = 7
+            check.close(keeper.kept[0], np.ones(3))
+            check.close(keeper.kept[1], np.zeros((2, 2)))
+    """)
+    assert work.answer(KEEPER.format(kept=kept)).points == points
+
+
+def test_an_argument_that_is_changed_where_no_test_asked_for_it_costs_the_test(work):
+    work.ask("""
+        def test_norm(norm):
+            from dlcourse import check
+            x = check.rng(3).standard_normal(4)
+            check.close(norm(x), float((x * x).sum()))
+    """)
+    assert work.answer("def norm(x): return float((x * x).sum())").points == 1
+    result = work.answer("def norm(x):\n    x *= x\n    return float(x.sum())")
+    assert result.points == 0 and result.tests[0].hint == check.CHANGED
+
+
+ORACLE = """
+    def test_first(use):
+        use(lambda x: x * 3.25)
+    def test_second(f):
+        from dlcourse import check
+        x = float(check.rng(5).standard_normal())
+        check.close(f(x), x * 3.25)
+"""
+USE = """
+    kept = []
+    def use(g):
+        kept.append(g)
+        g(1.0)
+    def f(x): return kept[0](x)
+"""
+
+
+def test_a_function_of_an_earlier_test_cannot_be_called(work, monkeypatch):
+    first, second = textwrap.dedent(ORACLE).strip().split("\ndef test_second")
+    work.ask(first, "def test_second" + second)
+    assert [test.passed for test in work.answer(USE).tests] == [True, False]
+    monkeypatch.setattr(proxies.Link, "begin_test", lambda self: None)
+    assert [test.passed for test in work.answer(USE, here=True).tests] == [True, True]
+
+
+AGAIN = """
+    def f(g):
+        try:
+            g()
+        except Exception as error:
+            f.error = error
+            return 1
+    def h():
+        raise f.error
+"""
+
+
+def test_an_error_of_an_earlier_call_is_not_raised_again(work):
+    """An error of a test's own function is the test's own object: raised later, it would answer another question."""
+    work.ask("""
+        def test_both(f, h):
+            from dlcourse import check
+            class OwnError(Exception):
+                pass
+            def g():
+                raise OwnError
+            f(g)
+            check.raises(OwnError, h)
+    """)
+    assert work.answer(AGAIN).points == 0
+    assert work.answer("def f(g):\n    f.g = g\ndef h():\n    f.g()").points == 1

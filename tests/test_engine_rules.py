@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -120,7 +121,7 @@ def test_rule_4_no_test_is_open_before_the_students_side_exists(work, monkeypatc
         text = [o["folder"] for o in names]
         raise ValueError(f"found {text}")
     """
-    assert "found []" in work.answer(search).note
+    assert "found []" in work.answer(search).detail
     real = trusted._fork_student
 
     def late(cells, bounds):
@@ -128,7 +129,7 @@ def test_rule_4_no_test_is_open_before_the_students_side_exists(work, monkeypatc
         return real(cells, bounds)
 
     monkeypatch.setattr(trusted, "_fork_student", late)
-    assert str(work.folder) in work.answer(search, here=True).note
+    assert str(work.folder) in work.answer(search, here=True).detail
 
 
 def test_rule_5_a_change_in_place_comes_back_only_where_the_test_looks_for_it(work, monkeypatch):
@@ -163,17 +164,37 @@ CARRY = """
 """
 
 
-def test_rule_6_no_text_of_the_students_is_told_about_a_hidden_test(work, monkeypatch):
+def told(result):
+    """All that a student sees."""
+    return report.page(result) + report.gradescope(result)
+
+
+def test_rule_6_no_text_of_the_students_is_told(work, monkeypatch):
     work.ask("def test_f(f):\n    f(73.0519)")
     work.ask("def test_g(g):\n    from dlcourse import check\n    check.close(g(), 1.0)", hidden=False)
     cells = [CARRY, 'grader.check("q1")', "def g(): return seen[0]\nraise ValueError(seen)", 'grader.check("q2")']
     result = work.grade(*cells)
-    assert "73.05" not in to_json(result)
+    assert "73.05" not in told(result) and "ValueError" not in told(result)
     assert result.questions[0].tests[0].hint == "the default hint" and result.questions[0].tests[0].message is None
+    assert "73.05" in result.questions[1].detail and "73.05" in result.questions[1].tests[0].detail, "for the instructor"
+    monkeypatch.setattr(trusted, "_message", lambda error, names: str(error))
+    assert "73.05" in told(work.grade(*cells, here=True))
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_rule_6_which_cell_fails_and_how_is_not_told_once_a_hidden_input_is_known(work, monkeypatch, stops):
+    """In a later attempt neither: its process could have learnt the input from the first one, whatever way there is."""
+    work.ask("def test_f(f):\n    f(73.0519)", seconds=0.5 if stops else 10)
+    work.ask("def test_g(g):\n    g()", hidden=False)
+    first = "import time\ndef f(x): " + ("time.sleep(30)" if stops else "pass")
+    cells = [first, 'grader.check("q1")', "1", "raise KeyError", "def g(): pass", 'grader.check("q2")']
+    result = work.grade(*cells)
+    note = result.questions[1].note
+    assert note == "A code cell of this question failed: run the notebook from the top to see it."
+    assert "KeyError" in result.questions[1].detail
     monkeypatch.setattr(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None), raising=False)
-    monkeypatch.setattr(submission._Grading, "_wants_messages", lambda self: [])  # a fresh side, which has seen nothing
-    leaked = work.grade(*cells, here=True)
-    assert "73.05" in leaked.questions[1].note and "73.05" in leaked.questions[1].tests[0].message
+    assert "Code cell 4 failed: KeyError in line 1." in work.grade(*cells, here=True).questions[1].note
+    assert "Code cell 1 failed: KeyError in line 2." in work.grade("x = 1\nraise KeyError", 'grader.check("q1")').questions[0].note
 
 
 def test_rule_6_a_hint_is_one_of_the_authors(work):
@@ -303,9 +324,10 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m=cmd|' /C calc'!A0 ../../x"
 def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, tmp_path):
     work.ask("def test_f(f):\n    f()", hidden=False)
     result = work.grade(f"def f(): raise ValueError({HOSTILE!r})", 'grader.check("q1")')
-    assert HOSTILE in result.questions[0].tests[0].message, "the result holds it as data"
+    assert HOSTILE in result.questions[0].tests[0].detail, "the result holds it as data"
     assert "\x1b" not in to_json(result) and to_json(result).isascii()
-    page = report.page(result)
+    assert "alert(1)" not in told(result)
+    page = report.page(replace(result, student=HOSTILE))
     assert "alert(1)" in page and "<script>alert" not in page and "\x1b" not in page
 
 
