@@ -78,6 +78,8 @@ def warm() -> None:
         importlib.import_module(module.name)
     torch.set_num_threads(1)
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)  # its constructor imports more
+    # Found out once for all forks, from /proc and /sys: a locked process cannot, and would do without vector instructions.
+    torch.backends.cpu.get_cpu_capability()
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads != 1:
         raise RuntimeError(f"{threads} threads before a fork: a child could wait for ever for a lock of one of them")
