@@ -305,3 +305,10 @@ def test_the_lists_of_calls_hold_no_number_twice():
         numbers = [pair[column] for pair in syscalls.NUMBERS.values() if pair[column] is not None]
         numbers += [numbers_[column] for numbers_, _, _ in syscalls.CHECKED.values()]
         assert len(numbers) == len(set(numbers))
+
+
+def test_a_locked_process_computes_with_the_same_instructions(work):
+    """torch reads /proc/cpuinfo to choose them, and takes the slowest where it may not."""
+    work.ask("def test_it(found):\n    import torch\n    assert found == torch.backends.cpu.get_cpu_capability()")
+    answer = work.answer("import torch\nfound = torch.backends.cpu.get_cpu_capability()")
+    assert answer.points == 1, answer
