@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from autograder import folders, proxies, report, submission, trusted, wire
+from autograder import folders, landlock, proxies, report, submission, syscalls, trusted, wire
 from autograder.results import to_json
 from autograder.submission import Limits
 from dlcourse import check
@@ -265,6 +265,58 @@ def test_rule_9_files_have_a_quota_in_total(work, monkeypatch):
     assert (result.status, result.points) == ("died", 0) and "more than 8 MB" in result.note
     monkeypatch.setattr(submission, "is_overfull", lambda folder, most_mb: False)
     assert work.answer(FILES, limits=limits, here=True).points == 1
+
+
+UNSEEN = """
+    import mmap, os, time
+    kept = []
+    def f():
+        for i in range(40):
+            with open(f"{i}.bin", "w+b") as opened:
+                opened.write(b"x" * (1 << 20))
+                opened.flush()
+                kept.append(mmap.mmap(opened.fileno(), 4096))
+            os.unlink(f"{i}.bin")
+            time.sleep(0.05)
+"""
+
+
+def test_rule_9_deleted_files_that_are_still_held_count(work, monkeypatch):
+    work.ask("def test_f(f):\n    f()")
+    limits = Limits(submission_s=60, grace_s=0.5, scratch_mb=8)
+    result = work.answer(UNSEEN, limits=limits)
+    assert (result.status, result.points) == ("died", 0) and "more than 8 MB" in result.note
+    monkeypatch.setattr(syscalls, "NUMBERS", syscalls.NUMBERS | syscalls.NOT_DONE)
+    monkeypatch.setattr(landlock, "WRITE", landlock.WRITE | landlock.REMOVE_FILE)
+    assert work.answer(UNSEEN, limits=limits, here=True).points == 1, "deleted, mapped, and nowhere to be counted"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for i in range(20):\n        os.mkdir('d' * 250)\n        os.chdir('d' * 250)",
+        "for i in range(1200): open(str(i), 'w').close()",
+    ],
+    ids=["deeper than a path", "many files"],
+)
+def test_rule_9_what_cannot_be_counted_is_too_much(work, code):
+    work.ask("def test_f(f):\n    f()")
+    result = work.answer(f"import os, time\ndef f():\n    {code}\n    time.sleep(2)")
+    assert (result.status, result.points) == ("died", 0)
+
+
+def test_rule_9_holes_and_temporary_files_do_no_harm(work):
+    work.ask("def test_f(f):\n    f()")
+    code = """
+        import tempfile
+        def f():
+            for i in range(20):
+                with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as opened:
+                    opened.truncate(30 << 20)
+                    with tempfile.NamedTemporaryFile(dir=folder) as named:
+                        named.write(b"a")
+    """
+    assert work.answer(code).points == 1
 
 
 def test_rule_9_what_is_left_is_deleted_without_following_it(tmp_path):
