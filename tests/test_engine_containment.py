@@ -108,6 +108,22 @@ ROOT = Path(__file__).resolve().parent.parent
 PRIVATE = ("tests", "solutions", "homework", "build", "autograder", "coursebuild", "dlcourse", "grades", ".git")
 
 
+def test_the_graders_own_environment_reaches_no_python_that_is_started(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(f"open({str(tmp_path / 'seen')!r}, 'a').close()\n")
+    for name in ("PYTHONPATH", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    subprocess.run([sys.executable, "-P", "-c", ""], check=True, capture_output=True)
+    assert (tmp_path / "seen").exists()
+    (tmp_path / "seen").unlink()
+    assert all(layer.present for layer in containment.layers())
+    warm = zygote.Zygote()
+    try:
+        assert str(tmp_path) not in Path(f"/proc/{warm._process.pid}/environ").read_text()
+    finally:
+        warm.close()
+    assert not (tmp_path / "seen").exists()
+
+
 def test_all_that_is_readable_is_installed(work):
     """As the warm process sees it, from whose import path the checkout's dlcourse is gone."""
     script = "import json; from autograder import containment as c; print(json.dumps([c.readable(), c.listable()]))"

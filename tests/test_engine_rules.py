@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from autograder import folders, landlock, proxies, report, submission, syscalls, trusted, wire
+from autograder import escaping, folders, landlock, proxies, report, submission, syscalls, trusted, wire
 from autograder.results import to_json
 from autograder.submission import Limits
 from dlcourse import check
@@ -352,18 +352,30 @@ def test_rule_10_each_submission_has_inputs_of_its_own(work):
 HOSTILE = "<script>alert(1)</script>\x1b[31m=cmd|' /C calc'!A0 ../../x"
 
 
-def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, tmp_path):
+def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, monkeypatch):
     work.ask("def test_f(f):\n    f()", hidden=False)
     result = work.grade(f"def f(): raise ValueError({HOSTILE!r})", 'grader.check("q1")')
     assert HOSTILE in result.questions[0].tests[0].message, "the result holds it as data"
     assert "\x1b" not in to_json(result) and to_json(result).isascii()
     page = report.page(result)
     assert "alert(1)" in page and "<script>alert" not in page and "\x1b" not in page
+    monkeypatch.setattr(report, "for_html", lambda text, lines=False: escaping.visible(text, lines))
+    assert "<script>alert" in report.page(result)
+    monkeypatch.setattr(escaping, "visible", lambda text, lines=False: text)
+    assert "\x1b" in report.page(result)
 
 
-def test_rule_12_who_submitted_is_not_what_the_notebook_says(work):
+def test_rule_12_who_submitted_is_not_what_the_notebook_says(work, monkeypatch):
     work.ask("def test_f(f):\n    f()")
     made = json.loads(notebook("def f(): pass", 'grader.check("q1")'))
     made["metadata"] = {"student": "somebody else", "authors": [{"name": "somebody else"}]}
     result = submission.grade(json.dumps(made).encode(), work.folder, student="someone", attempt=3, limits=QUICK, seed=1)
     assert (result.student, result.attempt, result.points) == ("someone", 3, 1)
+    real = submission._facts
+
+    def believing(manifest, data, student, attempt):
+        return real(manifest, data, json.loads(data)["metadata"]["student"], attempt)
+
+    monkeypatch.setattr(submission, "_facts", believing)
+    result = submission.grade(json.dumps(made).encode(), work.folder, student="someone", attempt=3, limits=QUICK, seed=1)
+    assert result.student == "somebody else", "a name in the file hands points to whomever it names"
