@@ -207,7 +207,7 @@ def layers() -> list[Layer]:
     """Each layer of containment, tried out in a process of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-P", "-m", "autograder.containment", scratch]  # -P: no module of the working folder
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=wheels.ENVIRONMENT, capture_output=True, text=True, timeout=120)
     try:
         return [Layer(**layer) for layer in json.loads(done.stdout)]
     except (ValueError, TypeError):

@@ -28,7 +28,7 @@ from autograder.zygote import Zygote
 
 START_S = 60.0  # until the notebook is read and the student's side locked
 SLACK_S = 2.0  # between the trusted side's own alarm and its end
-WATCH_S = 0.1  # between two looks at the student's files
+WATCH_S = 0.02  # between two looks at the student's files
 END_S = 10.0  # for a killed process to be gone
 MAX_FILES = 1000
 
@@ -43,7 +43,8 @@ class Limits:
         grace_s: between the interrupt and the kill of code that has run out of time.
         memory_mb: of the student's process, beyond what it starts with.
         trusted_memory_mb: the same for the trusted side.
-        scratch_mb: of all files that the student's code writes.
+        scratch_mb: of all files that the student's code writes. It is looked at every WATCH_S seconds, so what a disk takes
+            in that time, and until the process is dead, may be written beyond it.
     """
 
     submission_s: float = 600.0
@@ -330,18 +331,23 @@ def _kill(handle: int) -> None:
 
 
 def is_overfull(folder: Path, most_mb: float) -> bool:
-    """Whether student code wrote more than it may. Links are not followed, and no file is opened."""
+    """Whether student code wrote more than it may, or hides what it wrote. No link is followed, and no file is opened.
+
+    Student code cannot delete, rename or make nameless files, so all that it wrote is found here. Holes take no room.
+    """
     size = count = 0
-    folders = [folder]
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                count += 1
-                if count > MAX_FILES:
-                    return True
-                with contextlib.suppress(OSError):
+    inside = [str(folder)]
+    while inside:
+        try:
+            with os.scandir(inside.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if count > MAX_FILES:
+                        return True
                     facts = entry.stat(follow_symlinks=False)
                     size += facts.st_blocks * 512
                     if stat.S_ISDIR(facts.st_mode):
-                        folders.append(Path(entry.path))
+                        inside.append(entry.path)
+        except OSError:  # a path that is too long, or a folder that may not be read
+            return True
     return size > most_mb * (1 << 20)

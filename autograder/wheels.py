@@ -9,6 +9,8 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+# What every Python that is started here gets: nothing of the grader's own environment, such as PYTHONPATH or LD_PRELOAD.
+ENVIRONMENT = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "PYTHONNOUSERSITE": "1"}
 CACHE = Path(sys.prefix) / "share" / "autograder"
 
 
@@ -48,7 +50,7 @@ def _build(project: Path, made: Path) -> None:
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="building-", dir=CACHE) as folder:
             command = [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
-            done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=300)
+            done = subprocess.run(command, cwd=project, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
             wheels = list(Path(folder).glob("*.whl"))
             if done.returncode != 0 or len(wheels) != 1:
                 raise RuntimeError(f"the wheel of dlcourse could not be built:\n{(done.stdout + done.stderr)[-2000:]}")

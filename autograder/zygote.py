@@ -23,13 +23,11 @@ MODULES = (
     "otter.test_files", "sklearn.datasets", "scipy.special", "autograder.trusted",
 )  # fmt: skip
 ENVIRONMENT = {
+    **wheels.ENVIRONMENT,
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "MPLBACKEND": "Agg",
-    "LANG": "C.UTF-8",
-    "PATH": "/usr/bin:/bin",
-    "PYTHONNOUSERSITE": "1",
 }
 
 

@@ -47,6 +47,8 @@ ESCAPES = {
     "chmod": ("seccomp", "open('mine', 'w').close(); os.chmod('mine', 0o777)"),
     "a symbolic link": ("seccomp", "os.symlink('/etc/passwd', 'link')"),
     "a hard link": ("seccomp", "open('mine', 'w').close(); os.link('mine', 'link')"),
+    "a file without a name": ("seccomp", "os.open('.', os.O_TMPFILE | os.O_RDWR)"),
+    "another name for a file": ("seccomp", "open('mine', 'w').close(); os.rename('mine', 'other')"),
     "a signal to the parent": ("seccomp", "os.kill(os.getppid(), 0)"),
     "userfaultfd or a key": ("seccomp", "call(250, 0, -3, 1)"),
     "a pidfd": ("seccomp", "os.pidfd_open(os.getppid())"),
@@ -64,6 +66,7 @@ BEHIND = {
     "read the parent's memory": ["capabilities"],
     "a signal to the parent": ["landlock"],
     "a symbolic link": ["landlock"],
+    "another name for a file": ["landlock"],
     "vfork and exec": ["landlock"],
 }
 
@@ -103,6 +106,22 @@ def test_every_layer_is_there():
 
 ROOT = Path(__file__).resolve().parent.parent
 PRIVATE = ("tests", "solutions", "homework", "build", "autograder", "coursebuild", "dlcourse", "grades", ".git")
+
+
+def test_the_graders_own_environment_reaches_no_python_that_is_started(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(f"open({str(tmp_path / 'seen')!r}, 'a').close()\n")
+    for name in ("PYTHONPATH", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    subprocess.run([sys.executable, "-P", "-c", ""], check=True, capture_output=True)
+    assert (tmp_path / "seen").exists()
+    (tmp_path / "seen").unlink()
+    assert all(layer.present for layer in containment.layers())
+    warm = zygote.Zygote()
+    try:
+        assert str(tmp_path) not in Path(f"/proc/{warm._process.pid}/environ").read_text()
+    finally:
+        warm.close()
+    assert not (tmp_path / "seen").exists()
 
 
 def test_all_that_is_readable_is_installed(work):
@@ -303,7 +322,9 @@ def test_the_students_side_dies_with_the_trusted_side(work):
 def test_the_lists_of_calls_hold_no_number_twice():
     for column in (0, 1):
         numbers = [pair[column] for pair in syscalls.NUMBERS.values() if pair[column] is not None]
-        numbers += [numbers_[column] for numbers_, _, _ in syscalls.CHECKED.values()]
+        numbers += [entry[0][column] for entry in (*syscalls.CHECKED.values(), *syscalls.OPEN.values())]
+        numbers += [pair[column] for pair in syscalls.NOT_DONE.values()]
+        numbers = [number for number in numbers if number is not None]
         assert len(numbers) == len(set(numbers))
 
 

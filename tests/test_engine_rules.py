@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autograder import folders, proxies, report, submission, trusted, wire
+from autograder import escaping, folders, landlock, proxies, report, submission, syscalls, trusted, wire
 from autograder.results import to_json
 from autograder.submission import Limits
 from dlcourse import check
@@ -194,7 +194,9 @@ def test_rule_6_which_cell_fails_and_how_is_not_told_once_a_hidden_input_is_know
     assert "KeyError" in result.questions[1].detail
     monkeypatch.setattr(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None), raising=False)
     assert "Code cell 4 failed: KeyError in line 1." in work.grade(*cells, here=True).questions[1].note
-    assert "Code cell 1 failed: KeyError in line 2." in work.grade("x = 1\nraise KeyError", 'grader.check("q1")').questions[0].note
+    assert (
+        "Code cell 1 failed: KeyError in line 2." in work.grade("x = 1\nraise KeyError", 'grader.check("q1")').questions[0].note
+    )
 
 
 def test_rule_6_a_hint_is_one_of_the_authors(work):
@@ -288,6 +290,58 @@ def test_rule_9_files_have_a_quota_in_total(work, monkeypatch):
     assert work.answer(FILES, limits=limits, here=True).points == 1
 
 
+UNSEEN = """
+    import mmap, os, time
+    kept = []
+    def f():
+        for i in range(40):
+            with open(f"{i}.bin", "w+b") as opened:
+                opened.write(b"x" * (1 << 20))
+                opened.flush()
+                kept.append(mmap.mmap(opened.fileno(), 4096))
+            os.unlink(f"{i}.bin")
+            time.sleep(0.05)
+"""
+
+
+def test_rule_9_deleted_files_that_are_still_held_count(work, monkeypatch):
+    work.ask("def test_f(f):\n    f()")
+    limits = Limits(submission_s=60, grace_s=0.5, scratch_mb=8)
+    result = work.answer(UNSEEN, limits=limits)
+    assert (result.status, result.points) == ("died", 0) and "more than 8 MB" in result.note
+    monkeypatch.setattr(syscalls, "NUMBERS", syscalls.NUMBERS | syscalls.NOT_DONE)
+    monkeypatch.setattr(landlock, "WRITE", landlock.WRITE | landlock.REMOVE_FILE)
+    assert work.answer(UNSEEN, limits=limits, here=True).points == 1, "deleted, mapped, and nowhere to be counted"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "for i in range(20):\n        os.mkdir('d' * 250)\n        os.chdir('d' * 250)",
+        "for i in range(1200): open(str(i), 'w').close()",
+    ],
+    ids=["deeper than a path", "many files"],
+)
+def test_rule_9_what_cannot_be_counted_is_too_much(work, code):
+    work.ask("def test_f(f):\n    f()")
+    result = work.answer(f"import os, time\ndef f():\n    {code}\n    time.sleep(2)")
+    assert (result.status, result.points) == ("died", 0)
+
+
+def test_rule_9_holes_and_temporary_files_do_no_harm(work):
+    work.ask("def test_f(f):\n    f()")
+    code = """
+        import tempfile
+        def f():
+            for i in range(20):
+                with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as opened:
+                    opened.truncate(30 << 20)
+                    with tempfile.NamedTemporaryFile(dir=folder) as named:
+                        named.write(b"a")
+    """
+    assert work.answer(code).points == 1
+
+
 def test_rule_9_what_is_left_is_deleted_without_following_it(tmp_path):
     outside, scratch = tmp_path / "outside", tmp_path / "pair" / "scratch"
     outside.mkdir()
@@ -321,7 +375,7 @@ def test_rule_10_each_submission_has_inputs_of_its_own(work):
 HOSTILE = "<script>alert(1)</script>\x1b[31m=cmd|' /C calc'!A0 ../../x"
 
 
-def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, tmp_path):
+def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, monkeypatch):
     work.ask("def test_f(f):\n    f()", hidden=False)
     result = work.grade(f"def f(): raise ValueError({HOSTILE!r})", 'grader.check("q1")')
     assert HOSTILE in result.questions[0].tests[0].detail, "the result holds it as data"
@@ -329,11 +383,23 @@ def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, tmp_path):
     assert "alert(1)" not in told(result)
     page = report.page(replace(result, student=HOSTILE))
     assert "alert(1)" in page and "<script>alert" not in page and "\x1b" not in page
+    monkeypatch.setattr(report, "for_html", lambda text, lines=False: escaping.visible(text, lines))
+    assert "<script>alert" in report.page(result)
+    monkeypatch.setattr(escaping, "visible", lambda text, lines=False: text)
+    assert "\x1b" in report.page(result)
 
 
-def test_rule_12_who_submitted_is_not_what_the_notebook_says(work):
+def test_rule_12_who_submitted_is_not_what_the_notebook_says(work, monkeypatch):
     work.ask("def test_f(f):\n    f()")
     made = json.loads(notebook("def f(): pass", 'grader.check("q1")'))
     made["metadata"] = {"student": "somebody else", "authors": [{"name": "somebody else"}]}
     result = submission.grade(json.dumps(made).encode(), work.folder, student="someone", attempt=3, limits=QUICK, seed=1)
     assert (result.student, result.attempt, result.points) == ("someone", 3, 1)
+    real = submission._facts
+
+    def believing(manifest, data, student, attempt):
+        return real(manifest, data, json.loads(data)["metadata"]["student"], attempt)
+
+    monkeypatch.setattr(submission, "_facts", believing)
+    result = submission.grade(json.dumps(made).encode(), work.folder, student="someone", attempt=3, limits=QUICK, seed=1)
+    assert result.student == "somebody else", "a name in the file hands points to whomever it names"
