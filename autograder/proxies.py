@@ -189,7 +189,7 @@ class TrustedCodec(wire.Codec):
 
     def __init__(self, link: "Link"):
         self.link = link
-        self.functions: list[Callable] = []
+        self.functions: list[Callable | None] = []  # None: of a test that is over
         self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
         self.inputs: list[torch.Tensor] = []  # of the call that is being made
@@ -319,6 +319,10 @@ class Link:
         self.memory_ran_out = False
         self.last_call = ""
 
+    def forget_functions(self) -> None:
+        """What earlier tests passed can be called no more: a function of one may be the answer to another."""
+        self.codec.functions = [None] * len(self.codec.functions)
+
     def request(self, op: str, **parts: Any) -> dict[str, Any]:
         """Ask, answer the calls that come back meanwhile, and return the reply.
 
@@ -399,7 +403,7 @@ class Link:
     def _called_back(self, message: dict[str, Any]) -> None:
         """The student's code calls a function of the test's."""
         number, args, kwargs = message["callback"], message.get("args"), message.get("kwargs")
-        if type(number) is not int or not 0 <= number < len(self.codec.functions):
+        if type(number) is not int or not 0 <= number < len(self.codec.functions) or self.codec.functions[number] is None:
             raise wire.WireError("no such function")
         if type(args) is not list or type(kwargs) is not dict or not all(type(name) is str for name in kwargs):
             raise wire.WireError("no arguments")

@@ -208,6 +208,7 @@ class Trusted:
     def _one(self, test: dict[str, Any], case: Any) -> TestResult:
         names = Names(self.link)
         self.link.last_call = ""
+        self.link.forget_functions()
         try:
             with check.grading_seed(self.attempt.seed):
                 case.body.call_func(names)

@@ -295,13 +295,9 @@ class Codec:
         if tag == "T":
             return self._decode_tensor(parts, buffers)
         if tag == "g":
-            generator = BIT_GENERATORS[_typed(parts[0], str)](0)
-            generator.state = self.decode(parts[1], buffers)
-            return np.random.Generator(generator)
+            return _generator_made(parts[0], self.decode(parts[1], buffers))
         if tag == "tg":
-            generator = torch.Generator()
-            generator.set_state(self.decode(parts[0], buffers))
-            return generator
+            return _torch_generator_made(self.decode(parts[0], buffers))
         return self.resolve(tag, parts)
 
     def _decode_tensor(self, parts: list, buffers: list[bytearray]) -> torch.Tensor:
@@ -334,6 +330,24 @@ def _array_made(parts: list, buffers: list[bytearray]) -> np.ndarray:
     if dtype.kind == "b":  # any byte but 0 and 1 would be a third truth value
         return (np.frombuffer(data, np.uint8) != 0).reshape(shape)
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _generator_made(name: Any, state: Any) -> np.random.Generator:
+    generator = BIT_GENERATORS[_typed(name, str)](0)
+    # NumPy takes these places on trust: from one outside, it would draw what else lies in memory.
+    _index(state["state"].get("pos", 0), 625)
+    _index(state.get("buffer_pos", 0), 5)
+    generator.state = state
+    return np.random.Generator(generator)
+
+
+def _torch_generator_made(state: Any) -> torch.Generator:
+    generator = torch.Generator()
+    generator.set_state(state)
+    left, _, place = struct.unpack_from("<iiQ", state.numpy(), 8)
+    if place + left > 625:  # of 624 numbers; torch looks at each bound alone
+        raise WireError("a generator draws from outside its numbers")
+    return generator
 
 
 def _typed(value: Any, kind: type) -> Any:
