@@ -18,8 +18,9 @@ MAX_BYTES = 64 << 20  # of a notebook, pictures in its outputs included
 MAX_CODE = 4 << 20  # of all code cells
 MAX_CELLS = 2000
 MAX_ENTRIES = 1000
-CHECK = re.compile(r"""^(?!\s*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)["']""", re.M)
-SKIPPED = re.compile(r"^\s*(?:[\w.,\s]+=\s*)?(!|%{1,2}(?:pip|conda|bash|sh|script|system|writefile|run|sx)\b)", re.M)
+# Both are tried on hostile text, so they take time in proportion to it: nothing that repeats may match what follows it, too.
+CHECK = re.compile(r"""^(?![ \t]*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)["']""", re.M)
+SKIPPED = re.compile(r"^[ \t]*(?:\w[\w., \t]*=[ \t]*)?(!|%{1,2}(?:pip|conda|bash|sh|script|system|writefile|run|sx)\b)", re.M)
 NEWER = [  # what a line shows of a syntax that older Pythons do not have, and the version that brought it
     (re.compile(r"^\s*type\s+\w+(\[.*\])?\s*="), "3.12"),
     (re.compile(r"^\s*(?:async\s+)?(?:def|class)\s+\w+\["), "3.12"),

@@ -27,6 +27,7 @@ from autograder.results import TestResult
 from dlcourse import check
 
 TAIL_S = 20  # for the cells below the last check
+READ_CPU_S = 3.0  # to read a notebook; some texts take a parser for ever
 LATE_S = 1.0  # after a question's last moment, for the trusted side itself
 TEXT = 600  # characters of a message
 # What a public test says once hidden inputs are known over there: they could be carried out in a value or in a text.
@@ -271,10 +272,7 @@ def _attempt(events: Events) -> None:
     bounds = containment.Bounds(**order["bounds"])
     _limit(order["memory_mb"])
     try:
-        cells = notebook.read(order["notebook"])
-        newer = notebook.newer_syntax(cells)
-        if newer:
-            raise notebook.UnreadableError(newer)
+        cells = _read(order["notebook"])
     except notebook.UnreadableError as error:
         events.tell("unreadable", detail=str(error))
         return
@@ -299,6 +297,28 @@ def _attempt(events: Events) -> None:
     mine_used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime + mine_used.ru_utime + mine_used.ru_stime
     events.tell("ended", cpu_s=cpu, peak_mb=used.ru_maxrss / 1024)
+
+
+def _read(data: bytes) -> list[str]:
+    """The cells, read within a time of its own.
+
+    Raises:
+        UnreadableError: see there; or it took too long.
+    """
+
+    def late(number: int, frame: object) -> None:
+        raise notebook.UnreadableError("it takes too long to be read")
+
+    signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, READ_CPU_S)
+    try:
+        cells = notebook.read(data)
+        newer = notebook.newer_syntax(cells)
+        if newer:
+            raise notebook.UnreadableError(newer)
+        return cells
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
 def _limit(memory_mb: int) -> None:
