@@ -7,9 +7,11 @@ import pytest
 from autograder import submission
 from tests.attacks import arena as arenas
 from tests.attacks import (  # noqa: F401  # each puts its attacks on the list
+    escaping,
     exhausting,
     leaving,
     reading,
+    talking,
 )
 from tests.attacks.arena import ATTACKS, KINDS, Arena, end_forked
 
