@@ -73,3 +73,8 @@ def without_question_deadline(arena: Arena) -> None:
     """A question takes what time it wants, within that of the whole submission."""
     begin = trusted.Trusted._begin
     arena.patch.setattr(trusted.Trusted, "_begin", lambda self, questions, seconds: begin(self, questions, float("inf")))
+
+
+def with_the_same_inputs(arena: Arena) -> None:
+    """Each submission meets the inputs that the one before has met."""
+    arena.patch.setattr(trusted.check, "grading_seed", lambda seed: contextlib.nullcontext())

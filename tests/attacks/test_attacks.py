@@ -7,6 +7,7 @@ import pytest
 from autograder import submission
 from tests.attacks import arena as arenas
 from tests.attacks import (  # noqa: F401  # each puts its attacks on the list
+    carrying,
     escaping,
     exhausting,
     leaving,
