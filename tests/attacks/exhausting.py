@@ -93,6 +93,18 @@ def writes_many_empty_files(arena):
     return arena.does("import time\nfor i in range(1500): open(f'{i}', 'w').close()\ntime.sleep(0.6)")
 
 
+@attack("exhaust", aims_at="threads are counted", off=replaced(submission, "MAX_THREADS", 10**9))
+def starts_many_threads(arena):
+    """Starts 500 threads with small stacks: with ten thousands, no process of the machine could start another one."""
+    code = """
+        import threading, time
+        threading.stack_size(32768)
+        for _ in range(500): threading.Thread(target=time.sleep, args=(100,), daemon=True).start()
+        time.sleep(0.6)
+    """
+    return arena.does(code)
+
+
 @attack("exhaust", aims_at="scratch is deleted however deep", off=replaced(submission, "_remove", shutil.rmtree))
 def leaves_folders_too_deep_to_delete(arena):
     """Nests 990 folders: who deletes them level by level runs out of stack or of descriptors."""
