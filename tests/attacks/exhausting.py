@@ -40,10 +40,10 @@ def keeps_many_files_open(arena):
 
 @attack("exhaust", aims_at="limits of the trusted side", off=replaced(trusted, "_limit", lambda memory_mb: None))
 def lets_the_test_broadcast(arena):
-    """Returns a column where a row is expected, so that the test's own difference has 300 MB, and its absolute value too."""
-    arena.ask("def test_f(f):\n    import numpy as np\n    np.abs(f() - np.zeros(6000)).max()")
-    limits = Limits(trusted_memory_mb=250, submission_s=30)
-    return arena.submit("import numpy as np\ndef f(): return np.zeros((6000, 1))", limits=limits).gained
+    """Returns a column where a row is expected, so that the test's own difference has 128 MB, and its absolute value too."""
+    arena.ask("def test_f(f):\n    import numpy as np\n    np.abs(f() - np.zeros(4000)).max()")
+    limits = Limits(trusted_memory_mb=120, submission_s=30)
+    return arena.submit("import numpy as np\ndef f(): return np.zeros((4000, 1))", limits=limits).gained
 
 
 def unguarded(self: trusted.Trusted, test: dict, case: Any) -> TestResult:
@@ -195,8 +195,8 @@ def hands_in_deep_json(arena):
 
 @attack("exhaust", aims_at="what a parser raises is the cell's", off=shadowed(notebooks, "RecursionError", KeyError))
 def writes_a_cell_that_breaks_the_parser(arena):
-    """A cell that adds 50,000 ones: Python's parser of Python runs out of stack, in the grader."""
-    return arena.grade("1" + "+1" * 50_000, *HONEST, honest=1).is_without_score
+    """A cell that adds 5,000 ones: Python's parser of Python runs out of stack, in the grader."""
+    return arena.grade("1" + "+1" * 5_000, *HONEST, honest=1).is_without_score
 
 
 @attack("exhaust", aims_at="a notebook is read within a time", off=replaced(trusted, "READ_CPU_S", 1000))
