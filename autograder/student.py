@@ -26,6 +26,7 @@ from autograder import containment, notebook, wire
 from dlcourse import check
 
 PIPE = 3  # the descriptor of the only way out
+READ_CPU_S = 5.0  # to read a notebook, which takes a second for a large one; some texts take a parser for ever
 TEXT = 1000  # characters of an error's text
 WARNINGS = 20
 ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, *(type(iter(kind())) for kind in (list, tuple, dict, set, str)))
@@ -446,6 +447,12 @@ def _settle(fd: int, scratch: str) -> None:
 
 def _read(data: bytes) -> dict[str, Any]:
     """The cells of the notebook, or why there are none."""
+
+    def late(number: int, frame: object) -> None:
+        raise notebook.UnreadableError("the notebook takes too long to be read")
+
+    signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, READ_CPU_S)
     try:
         cells = notebook.read(data)
         newer = notebook.newer_syntax(cells)
@@ -453,6 +460,8 @@ def _read(data: bytes) -> dict[str, Any]:
         return {"unreadable": str(error)}
     except MemoryError:
         return {"unreadable": "the notebook takes more memory than the grader gives"}
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return {"unreadable": newer} if newer else {"cells": cells}
 
 

@@ -31,6 +31,7 @@ SLACK_S = 2.0  # between the trusted side's own alarm and its end
 WATCH_S = 0.02  # between two looks at the student's files
 END_S = 10.0  # for a killed process to be gone
 MAX_FILES = 1000
+MAX_THREADS = 256  # of the student's process; a machine has some ten thousand for all
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ class _Grading:
                 self.told.setdefault(event["question"], event)
                 pair.until = time.monotonic() + START_S
             elif name == "lost":
-                self._skip(event["questions"], pair.overfull)
+                self._skip(event["questions"], pair.excess)
             elif name == "finished":
                 whole = True
             elif name == "ended":
@@ -227,7 +228,7 @@ class _Grading:
             elif name == "gone":  # the trusted side was brought down by what it had to compute with
                 for question in current:
                     self.told.setdefault(question, _untested(event["status"]))
-                self._skip(current, pair.overfull)
+                self._skip(current, pair.excess)
                 return False
 
     def _prepare(self, pair: "_Pair", bounds: containment.Bounds) -> dict[str, Any]:
@@ -243,12 +244,12 @@ class _Grading:
                 raise _EndedError(ready["event"], ready["detail"])
         raise _EndedError("internal", "The trusted side ended before it began.")
 
-    def _skip(self, questions: list[str], overfull: bool) -> None:
+    def _skip(self, questions: list[str], excess: str) -> None:
         for question in questions:
             if question not in self.skipped:
                 self.skipped.append(question)
-            if overfull and question in self.told:
-                self.told[question]["note"] = f"Its code wrote more than {self.limits.scratch_mb} MB or {MAX_FILES} files."
+            if excess and question in self.told:
+                self.told[question]["note"] = excess
 
     def questions(self) -> tuple[QuestionResult, ...]:
         """The result of each question, in the homework's order."""
@@ -283,13 +284,14 @@ class _Pair:
         self.until = time.monotonic() + START_S
         self.handles: list[int] = []
         self.student: int | None = None
-        self.overfull = False
+        self.pid = 0
+        self.excess = ""  # what the student's code made too much of, in a sentence
 
     def trust(self, pid: int) -> None:
         self.handles.append(os.pidfd_open(pid))
 
     def watch(self, pid: int) -> None:
-        self.student = os.pidfd_open(pid)
+        self.pid, self.student = pid, os.pidfd_open(pid)
         self.handles.append(self.student)
 
     def tell(self, message: dict[str, Any]) -> None:
@@ -304,14 +306,20 @@ class _Pair:
         while not poll.poll(WATCH_S * 1000):
             if time.monotonic() > self.until:
                 return {"event": "gone", "status": "timeout"}
-            if self.student is not None and not self.overfull and is_overfull(self.scratch, self.limits.scratch_mb):
-                self.overfull = True
-                _kill(self.student)
+            if self.student is not None and not self.excess:
+                self.excess = self._excess()
+                if self.excess:
+                    _kill(self.student)
         try:
             self.pipe.deadline = self.until + START_S
             return self.pipe.receive(self.codec)
         except (wire.ClosedError, wire.WireError, wire.LateError):
             return {"event": "gone", "status": "memory"}
+
+    def _excess(self) -> str:
+        if is_overfull(self.scratch, self.limits.scratch_mb):
+            return f"Its code wrote more than {self.limits.scratch_mb} MB or {MAX_FILES} files."
+        return f"Its code started more than {MAX_THREADS} threads." if threads(self.pid) > MAX_THREADS else ""
 
     def close(self) -> None:
         """Nothing of the attempt runs on, or writes on."""
@@ -328,6 +336,13 @@ class _Pair:
 def _kill(handle: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 once it is gone."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
+    return 0
 
 
 def is_overfull(folder: Path, most_mb: float) -> bool:

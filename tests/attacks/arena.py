@@ -14,6 +14,7 @@ one layer that it aims at switched off it must return True: an attack that canno
 import os
 import signal
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -157,6 +158,11 @@ class Arena:
         """Grade a notebook of this cell and the check of question 1."""
         return self.grade(code, 'grader.check("q1")', **settings)
 
+    def does(self, code: str, **settings) -> bool:
+        """Whether a cell runs to its end: only then does it have the point of a test that wants x to be 7."""
+        self.ask(DONE)
+        return self.submit(textwrap.dedent(code) + "\nx = 7\n", **settings).gained
+
     def grade(self, *cells: str, **settings) -> Outcome:
         """Grade a notebook of these cells."""
         return self.hand_in(notebook(*cells), **settings)
@@ -223,6 +229,12 @@ TEST = f"""
         x = check.rng(41077).standard_normal(4)
         check.close(f(x), 3 * x + len(marked))
 """
+DONE = """
+    def test_x(x):
+        from dlcourse import check
+        check.close(x, 7)
+"""
+CALL = "def test_f(f):\n    f()"
 RIGHT = f"def f(x): return 3 * x + {len(SECRET)}"
 FORKED: list[int] = []
 

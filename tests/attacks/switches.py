@@ -31,6 +31,15 @@ def replaced(target: Any, name: str, value: Any) -> Switch:
     return off
 
 
+def shadowed(target: Any, name: str, value: Any) -> Switch:
+    """Put something in the place of a built-in name that a module uses, such as an error that it catches."""
+
+    def off(arena: Arena) -> None:
+        arena.patch.setattr(target, name, value, raising=False)
+
+    return off
+
+
 def several(*switches: Switch) -> Switch:
     """Patches that together take one layer away."""
 
@@ -106,4 +115,15 @@ def in_one_process(arena: Arena) -> None:
 
     arena.patch.setattr(trusted.Trusted, "_cells", cells)
     arena.patch.setattr(trusted, "Names", Names)
+    arena.patch.setattr(trusted.check, "grading_seed", lambda seed: contextlib.nullcontext())
+
+
+def without_question_deadline(arena: Arena) -> None:
+    """A question takes what time it wants, within that of the whole submission."""
+    begin = trusted.Trusted._begin
+    arena.patch.setattr(trusted.Trusted, "_begin", lambda self, questions, seconds: begin(self, questions, float("inf")))
+
+
+def with_the_same_inputs(arena: Arena) -> None:
+    """Each submission meets the inputs that the one before has met."""
     arena.patch.setattr(trusted.check, "grading_seed", lambda seed: contextlib.nullcontext())

@@ -7,10 +7,15 @@ import pytest
 from autograder import submission
 from tests.attacks import arena as arenas
 from tests.attacks import (  # noqa: F401  # each puts its attacks on the list
+    carrying,
+    escaping,
+    exhausting,
     forging,
     impersonating,
+    leaving,
     patching,
     reading,
+    talking,
 )
 from tests.attacks.arena import ATTACKS, KINDS, Arena, end_forked
 
