@@ -30,6 +30,7 @@ STILL_ACCEPTED = {
     "q9.best_by_reference": "the same: what was passed to an earlier call does not change there",
     "q9.shallow_copy": "the same",
     "q9.copies_as_views": "the same",
+    "q9.prints_its_progress": "what the student's process prints goes nowhere, and the test looks at its own output",
 }
 
 
