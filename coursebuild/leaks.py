@@ -28,7 +28,7 @@ from coursebuild.text import SourceError, parse
 MIN_LENGTH = 10
 MAX_DEPTH = 6
 MAX_UNPACKED = 256 * 2**20  # bytes of one file, all its nested archives together
-PRIVATE = ("solutions/", "autograder/", "tests/homework/")
+PRIVATE = ("solutions/", "autograder/", "tests/homework/", "tests/sample_class/")
 PUBLIC_LINES = "solutions/public_lines.txt"
 # What the views below can read. Anything else may hide what it likes: a PDF packs its text, an .xz its files.
 READABLE = {".ipynb", ".md", ".py", ".txt", ".csv", ".json", ".yml", ".toml", ".png", ".jpg", ".svg", ".whl", ".zip", ".gz", ""}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autograder.batch import Assignment, read_assignment
 from coursebuild import assignment, homework
 from coursebuild import settings as course_settings
 
@@ -23,6 +24,14 @@ def assigned(settings, tmp_path_factory):
     """What otter makes of the sample master, once for all tests."""
     elsewhere = replace(settings, root=tmp_path_factory.mktemp("assigned"))
     return homework.assign(assignment.read(SAMPLE_MASTER), elsewhere)
+
+
+@pytest.fixture(scope="session")
+def hw1(settings) -> Assignment:
+    """Homework 1 as `make build` leaves it for the grader."""
+    master = assignment.read(ROOT / "solutions" / "hw1_neural_networks" / "hw1_neural_networks.py")
+    (homework.assign(master, settings) / "manifest.json").write_text(homework.manifest(master), encoding="utf-8")
+    return read_assignment(settings.build, master.name)
 
 
 @pytest.fixture
