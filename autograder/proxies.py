@@ -196,6 +196,11 @@ class Sent:
     held: bytes
 
 
+def layout(array: np.ndarray) -> str:
+    """How its numbers lie in memory: in C's order, in Fortran's, or with gaps between them."""
+    return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "gaps"
+
+
 class TrustedCodec(wire.Codec):
     """Functions of the tests stay here; what the student sends becomes plain data and proxies, and nothing else."""
 
@@ -220,7 +225,7 @@ class TrustedCodec(wire.Codec):
                 if tensor() is value and value._version == version:
                     return ["o", number]
         if type(value) is np.ndarray and value.dtype.str in wire.DTYPES and 0 < value.nbytes <= KEPT_BYTES:
-            return ["k", self.number(value), super().encode(value, buffers, depth)]
+            return ["k", self.number(value), layout(value), super().encode(value, buffers, depth)]
         return super().encode(value, buffers, depth)
 
     def number(self, array: np.ndarray) -> int:

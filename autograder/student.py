@@ -124,8 +124,10 @@ class StudentCodec(wire.Codec):
         return super().encode(list(value) if type(value) in VIEWS else value, buffers, depth)
 
     def decode(self, tree: Any, buffers: list[bytearray | None], depth: int = 0) -> Any:
-        made = super().decode(tree[2] if type(tree) is list and tree[:1] == ["k"] else tree, buffers, depth)
-        return made if type(tree) is not list or tree[:1] != ["k"] else self.keep(tree[1], made)
+        if type(tree) is not list or tree[:1] != ["k"]:
+            return super().decode(tree, buffers, depth)
+        _, number, layout, array = tree
+        return self.keep(number, laid_out(super().decode(array, buffers, depth), layout))
 
     def keep(self, number: int, array: np.ndarray) -> np.ndarray:
         """The array that came under this number before, holding what it holds now."""
@@ -160,6 +162,17 @@ class StudentCodec(wire.Codec):
             tensor.requires_grad_()
             self.inputs.append(tensor)
         return tensor
+
+
+def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
+    """The array as it lay in memory on the other side: a view that is no view there must not be one here."""
+    if layout == "F":
+        return np.asfortranarray(array)
+    if layout == "gaps":
+        made = np.empty((*array.shape, 2), array.dtype)[..., 0]
+        np.copyto(made, array)
+        return made
+    return array
 
 
 def mutable_in(args: list, kwargs: dict[str, Any]) -> list[Any]:

@@ -267,6 +267,25 @@ def test_an_argument_that_is_changed_where_no_test_asked_for_it_costs_the_test(w
     assert result.points == 0 and result.tests[0].hint == check.CHANGED
 
 
+def test_an_array_lies_in_memory_as_it_did(work):
+    work.ask("""
+        def test_layout(flags):
+            import numpy as np
+            from dlcourse import check
+            a = np.arange(24.0).reshape(4, 6)
+            for array in (a, a.T, a[:, ::2], a[::-1], a[1], a[:, 1], np.array(3.0)):
+                flagged = array.flags.c_contiguous, array.flags.f_contiguous
+                check.close(flags(array), np.array(flagged))
+                check.close(flags(array, copies=True), array.ravel())
+    """)
+    code = """
+        import numpy as np
+        def flags(a, copies=False):
+            return a.ravel() if copies else np.array([a.flags.c_contiguous, a.flags.f_contiguous])
+    """
+    assert work.answer(code).points == 1
+
+
 ORACLE = """
     def test_first(use):
         use(lambda x: x * 3.25)
