@@ -210,13 +210,14 @@ def sends_a_generator_that_stands_outside(arena):
         return z ^ z >> 11 ^ z >> 22
     def make():
         bits = np.random.MT19937(0)
-        bits.state = bits.state | {"state": bits.state["state"] | {"pos": -140_000}}
+        bits.state = bits.state | {"state": bits.state["state"] | {"pos": PLACE}}
         return np.random.Generator(bits)
     def use(drawn):
         text = untempered(drawn).astype("<u4").tobytes()
         return len(re.findall(b'marked = "([a-z]+-[0-9]+)"', text)[0])
     """
-    return arena.submit(forging(code)).gained
+    places = -140_000, -280_000, -560_000, 700, 150_000  # where the text lies is another matter each time
+    return any(arena.submit(forging(code).replace("PLACE", str(place))).gained for place in places)
 
 
 def frame_of(header: str) -> str:
