@@ -2,14 +2,13 @@
 
 import ctypes
 import json
-import tempfile
-from pathlib import Path
+import textwrap
 from typing import Any
 
-from autograder import report, submission, trusted
+from autograder import report, trusted
 from autograder.results import TestResult
 from tests.attacks.arena import Arena, attack
-from tests.attacks.switches import replaced, shadowed, with_the_same_inputs, without
+from tests.attacks.switches import edited, replaced, several, shadowed, with_the_same_inputs, without
 
 SEES = "seen = []\ndef f(x):\n    seen.append(x)\n"
 HIDDEN = "def test_f(f):\n    f(73.0519)"
@@ -17,9 +16,13 @@ PUBLIC = "def test_g(g):\n    from dlcourse import check\n    check.close(g(), 1
 ENDS = ["import os\nos._exit(0)", 'grader.check("q3")']  # a lost question, after which nothing is run again for messages
 LIBC = ctypes.CDLL(None)
 never_tainted = shadowed(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None))
+in_full = several(
+    replaced(trusted, "_message", lambda error, names: f"{type(error).__name__}: {error}"),
+    edited(trusted.Trusted, "_cells", "return told[:MOST_TOLD], ", "return details[:MOST_TOLD], "),
+)
 
 
-@attack("carry", aims_at="no text after a hidden input", off=never_tainted)
+@attack("carry", aims_at="students read no text of their own process", off=in_full)
 def tells_it_in_an_error_of_a_later_cell(arena):
     """Keeps what a hidden test passed, and raises it as an error's text in a cell of the next question."""
     arena.ask(HIDDEN)
@@ -27,7 +30,7 @@ def tells_it_in_an_error_of_a_later_cell(arena):
     return arena.grade(SEES, 'grader.check("q1")', "raise ValueError(seen)", 'grader.check("q2")', honest=2).shows("73.05")
 
 
-@attack("carry", aims_at="no text after a hidden input", off=never_tainted)
+@attack("carry", aims_at="how a cell fails is not told after a hidden input", off=never_tainted)
 def tells_it_by_the_line_of_an_error(arena):
     """Forges the number of the line at which a later cell failed."""
     arena.ask(HIDDEN)
@@ -38,46 +41,26 @@ def tells_it_by_the_line_of_an_error(arena):
         student.Side._told = lambda self, error: told(self, error) | {"line": round(100 * seen[0])}
         raise ValueError
     """
+    code = textwrap.dedent(code) + "\n# a line" * 8000
     return arena.grade(SEES, 'grader.check("q1")', code, 'grader.check("q2")', honest=2).shows("line 7305")
 
 
-@attack("carry", aims_at="no text after a hidden input", off=never_tainted)
+@attack("carry", aims_at="students read no text of their own process", off=in_full)
 def returns_it_to_a_public_test(arena):
-    """Returns it where a public test quotes what came, and ends Python later, so that no fresh process is asked again."""
+    """Returns it to a public test of the next question, whose comparison quotes what came."""
     arena.ask(HIDDEN)
     arena.ask_more(PUBLIC, hidden=False)
-    arena.ask_more(HIDDEN)
-    cells = [SEES, 'grader.check("q1")', "def g(): return seen[0]", 'grader.check("q2")', *ENDS]
+    cells = [SEES, 'grader.check("q1")', "def g(): return seen[0]", 'grader.check("q2")']
     return arena.grade(*cells, honest=1).shows("73.05")
-
-
-def in_one_folder(self: submission._Grading, messages_of: list[str] | None = None) -> bool:
-    scratch = Path(tempfile.gettempdir()) / "scratch"
-    scratch.mkdir(exist_ok=True)
-    pair = submission._Pair(self.start(), scratch, self.limits)
-    try:
-        return self._follow(pair, scratch, messages_of)
-    finally:
-        pair.close()
-
-
-@attack("carry", aims_at="scratch is new for each attempt", off=replaced(submission._Grading, "_attempt", in_one_folder))
-def writes_it_down_for_the_run_of_public_tests(arena):
-    """Leaves it in a file for the fresh process that runs only public tests, whose messages are told in full."""
-    arena.ask(HIDDEN)
-    arena.ask_more(PUBLIC, hidden=False)
-    keeps = "def f(x): open('seen', 'w').write(str(x))"
-    finds = "def g(): return float(open('seen').read())"
-    return arena.grade(keeps, 'grader.check("q1")', finds, 'grader.check("q2")', honest=1).shows("73.05")
 
 
 @attack("carry", aims_at="Landlock", off=without("landlock"))
 def writes_it_down_for_the_next_submission(arena):
-    """Leaves it in a file that the next submission reads, before it is called by any hidden test."""
+    """Leaves a file that the next submission finds, and tells by the error of its first cell, before any hidden test runs."""
     arena.ask(HIDDEN)
     note = str(arena.private / "note")
     arena.submit(f"def f(x): open({note!r}, 'w').write(str(x))", honest=1)
-    return arena.submit(f"raise ValueError(open({note!r}).read())").shows("73.05")
+    return arena.submit(f"import os\nif os.path.exists({note!r}): raise KeyError").shows("KeyError")
 
 
 @attack("carry", aims_at="seccomp", off=without("seccomp"))
@@ -92,9 +75,9 @@ def leaves_it_in_shared_memory(arena):
         def note():
             return (ctypes.c_char * 64).from_address(libc.shmat(libc.shmget(0x7352, 4096, 0o1666), None, 0))
     """
-    writes, reads = "\ndef f(x): note().value = str(x).encode()", "\nraise ValueError(note().value)"
+    writes, reads = "\ndef f(x): note().value = str(x).encode()", "\nif note().value == b'73.0519': raise KeyError"
     arena.grade(code, writes, 'grader.check("q1")', honest=1)
-    told = arena.grade(code, reads, 'grader.check("q1")').shows("73.05")
+    told = arena.grade(code, reads, 'grader.check("q1")').shows("KeyError")
     found = LIBC.shmget(0x7352, 0, 0)
     if found >= 0:
         LIBC.shmctl(found, 0, None)
@@ -129,15 +112,15 @@ def uses(arena: Arena, learnt: int) -> bool:
 SAME = {"aims_at": "fresh inputs for each submission", "off": with_the_same_inputs}
 
 
-@attack("carry", **SAME)
+@attack("carry", aims_at="how a cell fails is not told after a hidden input", off=never_tainted)
 def tells_it_by_the_kind_of_an_error(arena):
-    """Chooses which built-in error a later cell fails with: three bits of a hidden input, for the next submission."""
+    """Chooses which built-in error a later cell fails with: three bits of a hidden input."""
     kinds = ["KeyError", "TypeError", "NameError", "IndexError", "OSError", "EOFError", "ValueError", "ZeroDivisionError"]
     arena.ask(LEARNS.format(count=8))
     arena.ask_more("def test_g(g):\n    raise ValueError")
     code = f"raise [{', '.join(kinds)}][seen[0]]"
-    shown = arena.grade(SAYS, 'grader.check("q1")', code, 'grader.check("q2")').shown
-    return uses(arena, next(place for place, kind in enumerate(kinds) if f"failed: {kind}" in shown))
+    outcome = arena.grade(SAYS, 'grader.check("q1")', code, 'grader.check("q2")')
+    return any(outcome.shows(f"failed: {kind}") for kind in kinds)
 
 
 @attack("carry", **SAME)

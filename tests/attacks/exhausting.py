@@ -8,15 +8,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from autograder import folders, student, submission, trusted, wire
 from autograder import notebook as notebooks
-from autograder import submission, trusted, wire
 from autograder.results import TestResult, to_json
 from autograder.submission import Limits
-from tests.attacks.arena import CALL, RIGHT, attack
-from tests.attacks.switches import replaced, shadowed, without
+from tests.attacks.arena import RIGHT, attack
+from tests.attacks.switches import replaced, several, shadowed, without
 from tests.engine import notebook
 
-REMOVE = submission._remove
 HONEST = (RIGHT, 'grader.check("q1")')
 
 
@@ -105,18 +104,15 @@ def starts_many_threads(arena):
     return arena.does(code)
 
 
-@attack("exhaust", aims_at="scratch is deleted however deep", off=replaced(submission, "_remove", shutil.rmtree))
+@attack("exhaust", aims_at="scratch is deleted however deep", off=replaced(folders, "remove", shutil.rmtree))
 def leaves_folders_too_deep_to_delete(arena):
     """Nests 990 folders: who deletes them level by level runs out of stack or of descriptors."""
     code = "import os\nfor _ in range(990):\n    os.mkdir('d' * 100)\n    os.chdir('d' * 100)"
     try:
-        return not arena.does(code, honest=1) and arena.is_left_behind
+        arena.does(code, honest=1)
     except RecursionError:
         return True
-    finally:
-        for folder in arena.temporary.iterdir():
-            REMOVE(folder / "scratch")
-            shutil.rmtree(folder)
+    return arena.is_left_behind
 
 
 @attack("exhaust", aims_at="texts are cut on the trusted side", off=replaced(trusted, "TEXT", 10**9))
@@ -199,7 +195,10 @@ def writes_a_cell_that_breaks_the_parser(arena):
     return arena.grade("1" + "+1" * 5_000, *HONEST, honest=1).is_without_score
 
 
-@attack("exhaust", aims_at="a notebook is read within a time", off=replaced(trusted, "READ_CPU_S", 1000))
+READS_ON = several(replaced(student, "READ_CPU_S", 1000), replaced(trusted, "READ_S", 1000))
+
+
+@attack("exhaust", aims_at="a notebook is read within a time", off=READS_ON)
 def writes_a_cell_that_takes_long_to_read(arena):
     """A line of 2,000 characters on which the search for newer syntax takes minutes, in the grader, before a clock runs."""
     if arena.is_off:
@@ -214,16 +213,3 @@ QUADRATIC = re.compile(r"""^(?!\s*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)
 def writes_many_empty_lines(arena):
     """A cell of 15,000 line breaks, on which a careless pattern for check cells takes seconds for each question."""
     return arena.grade("\n" * 15_000, *HONEST, honest=1).seconds > 2.5
-
-
-def again(self: submission._Grading) -> list[str]:
-    return [q for q in self.asked if any(not test["hidden"] and not test["passed"] for test in self.told[q]["tests"])]
-
-
-@attack("exhaust", aims_at="no second run of what took long", off=replaced(submission._Grading, "_wants_messages", again))
-def has_its_computing_done_twice(arena):
-    """Computes for a second and fails a public test, so that the notebook is run again for the sake of a message."""
-    arena.patch.setattr(submission, "AGAIN_CPU_S", 0.5)
-    arena.ask(CALL, hidden=False)
-    code = "import time\nuntil = time.process_time() + 1\nwhile time.process_time() < until: pass\ndef f(): raise ValueError"
-    return arena.submit(code).result.cpu_seconds > 2

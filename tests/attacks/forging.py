@@ -147,7 +147,7 @@ def sends_changes_that_nobody_asked_for(arena):
 @attack(
     "forge",
     aims_at="a reply answers one request",
-    off=edited(proxies.Link, "request", 'elif reply.get("id") == number:', 'elif "id" in reply:'),
+    off=edited(proxies.Link, "request", 'elif type(reply.get("id")) is int and reply["id"] == number:', 'elif "id" in reply:'),
 )
 def replies_twice(arena):
     """It sends its first answer twice, so that the second call is answered before it is made, and by the same numbers."""
