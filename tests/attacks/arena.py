@@ -5,7 +5,7 @@ An attack is a function that takes an `Arena`, submits what it wants, and return
     @attack("read", aims_at="Landlock", off=without("landlock"))
     def reads_a_hidden_test_from_disk(arena):
         \"\"\"Opens the file of a hidden test by its path, and lets the question fail with its text.\"\"\"
-        return arena.submit(f"raise ValueError(open({arena.test_file!r}).read())").shows(arena.secret)
+        return arena.submit(f"raise ValueError(open({arena.test_file!r}).read())").had(arena.secret)
 
 It is run twice. With every layer on it must return False, and nothing else may have come of it: see `Arena.unharmed`. With the
 one layer that it aims at switched off it must return True: an attack that cannot succeed then proves nothing.
@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from autograder import report, submission, trusted
-from autograder.results import SubmissionResult
+from autograder.results import SubmissionResult, to_json
 from autograder.submission import Limits
 from tests.engine import QUICK, Work, notebook
 
@@ -102,6 +102,10 @@ class Outcome:
     def shows(self, text: str) -> bool:
         """Whether the student sees this text."""
         return text in self.shown
+
+    def had(self, text: str) -> bool:
+        """Whether its process had this text to tell: it stands in what instructors, though not students, are told."""
+        return text in to_json(self.result)
 
     @property
     def gained(self) -> bool:
@@ -214,6 +218,7 @@ class Arena:
         for outcome in self.outcomes:
             assert not outcome.gained, f"{outcome.result.points} points, and {outcome.honest} deserved"
             assert not outcome.shows(self.secret), "a part of the hidden test was shown"
+            assert not outcome.had(self.secret), "a part of the hidden test was known"
             assert not outcome.is_without_score, outcome.result.message_instructor
         assert not self.is_left_behind, self._left() - self.before
         self.ask(TEST)

@@ -8,7 +8,7 @@ from typing import Any
 from autograder import report, trusted
 from autograder.results import TestResult
 from tests.attacks.arena import Arena, attack
-from tests.attacks.switches import edited, replaced, several, shadowed, with_the_same_inputs, without
+from tests.attacks.switches import in_full, replaced, shadowed, with_the_same_inputs, without
 
 SEES = "seen = []\ndef f(x):\n    seen.append(x)\n"
 HIDDEN = "def test_f(f):\n    f(73.0519)"
@@ -16,10 +16,6 @@ PUBLIC = "def test_g(g):\n    from dlcourse import check\n    check.close(g(), 1
 ENDS = ["import os\nos._exit(0)", 'grader.check("q3")']  # a lost question, after which nothing is run again for messages
 LIBC = ctypes.CDLL(None)
 never_tainted = shadowed(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None))
-in_full = several(
-    replaced(trusted, "_message", lambda error, names: f"{type(error).__name__}: {error}"),
-    edited(trusted.Trusted, "_cells", "return told[:MOST_TOLD], ", "return details[:MOST_TOLD], "),
-)
 
 
 @attack("carry", aims_at="students read no text of their own process", off=in_full)

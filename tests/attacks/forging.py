@@ -25,7 +25,7 @@ def frame(tree, buffers=()):
     return struct.pack("<II", len(data), len(buffers)) + sizes + data + b"".join(buffers)
 def forge(change):
     def send(self, message, codec):
-        buffers = []
+        buffers = wire.Outgoing()
         tree = {key: codec.encode(value, buffers) for key, value in message.items()}
         if "value" in tree and "warnings" in tree:
             calls.append(tree)
@@ -44,8 +44,10 @@ def forging(code: str) -> str:
 def tells_the_grader_that_all_is_right(arena):
     """On every descriptor that it finds, it writes the event by which the trusted side reports a question with full marks."""
     code = """
-    test = ["d", "topic", "a", "points", 1, "max_points", 1, "hidden", True, "passed", True, "hint", None, "message", None]
-    event = {"event": "question", "question": "q1", "status": "graded", "tests": ["l", test], "note": "", "seconds": 0.0}
+    test = ["d", "topic", "a", "points", 1, "max_points", 1, "hidden", True, "passed", True, "hint", None, "message", None,
+            "detail", ""]
+    event = {"event": "question", "question": "q1", "status": "graded", "tests": ["l", test], "note": "", "detail": "",
+             "seconds": 0.0}
     for fd in range(4, 64):
         try:
             os.write(fd, frame(event))
@@ -97,7 +99,7 @@ def sends_a_pickle(arena):
     def change(tree, buffers):
         tree["value"] = ["p", base64.b64encode(pickle.dumps(Gift())).decode()]
     forge(change)
-    def f(x): return x
+    def f(x): return 0
     """
     return arena.submit(forging(code)).gained
 
@@ -246,19 +248,6 @@ def announces_a_buffer_of_a_terabyte(arena):
     return arena.submit(frame_of('struct.pack("<IIQ", 2, 1, 1 << 40) + b"{}"'), limits=SMALL).result.status == "memory"
 
 
-@attack("forge", aims_at="the trusted side has a limit of memory", off=replaced(trusted, "_limit", lambda memory_mb: None))
-def refers_to_one_buffer_many_times(arena):
-    """Its answer is a small frame: a list that names the same eight megabytes eighty times, each of which is a copy over there."""
-    code = """
-    def change(tree, buffers):
-        buffers.append(bytes(8 << 20))
-        tree["value"] = ["l", *([["b", len(buffers) - 1]] * 80)]
-    forge(change)
-    def f(x): return x
-    """
-    return arena.submit(forging(code), limits=SMALL).result.status == "graded"
-
-
 HINTED = """
     def test_slope(f, name):
         from dlcourse import check
@@ -296,10 +285,13 @@ def hands_a_function_of_the_test_back(arena):
                 check.close(found(x), slope(x))
     """)
     code = """
+    numbers = []
     def change(tree, buffers):
         if len(calls) == 1:
-            tree["value"] = ["f", 1]
+            tree["value"] = ["f", numbers[0]]
     forge(change)
-    def derivative(g, unused): return g
+    def derivative(g, slope):
+        numbers.extend(cell.cell_contents for cell in slope.__closure__ if type(cell.cell_contents) is int)
+        return g
     """
     return arena.submit(forging(code)).gained

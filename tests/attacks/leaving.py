@@ -249,4 +249,4 @@ def gives_the_test_a_number_to_count_to(arena):
     """Returns a number to which the test counts in C code, where its own alarm is not seen either."""
     arena.patch.setattr(submission, "SLACK_S", 0.3)
     arena.ask("def test_f(f):\n    import itertools\n    sum(itertools.repeat(0, f()))", seconds=0.3)
-    return arena.submit("def f(): return 500_000_000", limits=Limits(submission_s=30, grace_s=0.2)).seconds > 3
+    return arena.submit("def f(): return 1_500_000_000", limits=Limits(submission_s=30, grace_s=0.2)).seconds > 3

@@ -233,7 +233,7 @@ def opens_a_package_for_writing(arena):
         with open(check.__file__, "r+"):
             raise ValueError("it could be written")
     """
-    return arena.submit(code).shows("it could be written")
+    return arena.submit(code).had("it could be written")
 
 
 def as_the_notebook_says(self, test, case):

@@ -34,7 +34,7 @@ def opened_before_the_fork(arena: Arena) -> None:
 @attack("read", aims_at="Landlock", off=without("landlock"))
 def opens_the_hidden_tests_file(arena):
     """Opens the file of a hidden test by its path, and lets its own cell fail with the text."""
-    return arena.submit(f"raise ValueError(open({arena.test_file!r}).read())").shows(arena.secret)
+    return arena.submit(f"raise ValueError(open({arena.test_file!r}).read())").had(arena.secret)
 
 
 @attack("read", aims_at="Landlock", off=without("landlock"))
@@ -50,7 +50,7 @@ def lists_the_folders_above_its_own(arena):
     """
     outcome = arena.submit(code)
     shutil.rmtree(other.parent)
-    return outcome.shows("the answer of another")
+    return outcome.had("the answer of another")
 
 
 @attack("read", aims_at="Landlock", off=without("landlock"))
@@ -65,7 +65,7 @@ def reads_the_command_lines_of_the_processes_above(arena):
             pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[1])
         raise ValueError("started by " + lines[:400])
     """
-    return arena.submit(code).shows("started by " + Path("/proc/self/cmdline").read_text().split("\0")[0])
+    return arena.submit(code).had("started by " + Path("/proc/self/cmdline").read_text().split("\0")[0])
 
 
 @attack("read", aims_at=OWN_PROCESS, off=in_one_process)
@@ -181,7 +181,7 @@ def searches_for_tests_that_were_there_before_the_fork(arena):
         tests = [o for o in gc.get_objects() if type(o) is types.FunctionType and o.__name__ == "test_slope"]
         raise ValueError(tests[0].__code__.co_consts)
     """
-    return arena.submit(code).shows(arena.secret)
+    return arena.submit(code).had(arena.secret)
 
 
 @attack("read", aims_at=FORK_FIRST, off=opened_before_the_fork)
@@ -201,27 +201,27 @@ def reads_all_memory_of_its_process(arena):
         raise ValueError(found)
     """
     outcome = arena.submit(code)
-    return outcome.shows("-".join(["falcon", "404040"]))  # put together here, so that it lies in no memory before
+    return outcome.had("-".join(["falcon", "404040"]))  # put together here, so that it lies in no memory before
 
 
 @attack("read", aims_at=SETTLED, off=edited(student, "_settle", "os.environ.clear()", "pass"))
 def looks_at_the_environment(arena):
     """It tells the variables of the environment, one of which may be a token of the grader's."""
     arena.patch.setenv("COURSE_TOKEN", arena.secret)
-    return arena.submit("import os\nraise ValueError(os.environ.get('COURSE_TOKEN'))").shows(arena.secret)
+    return arena.submit("import os\nraise ValueError(os.environ.get('COURSE_TOKEN'))").had(arena.secret)
 
 
 @attack("read", aims_at=SETTLED, off=edited(student, "_settle", 'sys.argv = [""]', "pass"))
 def looks_at_the_arguments_of_the_command(arena):
     """It tells the arguments that the grader was started with."""
     arena.patch.setattr("sys.argv", ["autograder", "grade", f"--store={arena.secret}"])
-    return arena.submit("import sys\nraise ValueError(sys.argv)").shows(arena.secret)
+    return arena.submit("import sys\nraise ValueError(sys.argv)").had(arena.secret)
 
 
 @attack("read", aims_at=SETTLED, off=edited(student, "_settle", "os.chdir(scratch)", "pass"))
 def looks_where_it_was_started(arena):
     """It tells the working folder that it was started in, which is the grader's: where to look for tests."""
-    return arena.submit("import os\nraise ValueError(f'in {os.getcwd()}.')").shows(f"in {Path.cwd()}.")
+    return arena.submit("import os\nraise ValueError(f'in {os.getcwd()}.')").had(f"in {Path.cwd()}.")
 
 
 @attack("read", aims_at=SETTLED, off=edited(student, "_settle", "os.closerange(PIPE + 1, 65536)", "pass"))
@@ -238,7 +238,7 @@ def reads_files_that_were_open_before(arena):
         raise ValueError(b"".join(text for text in texts if b"marked" in text)[-500:])
     """
     with Path(arena.test_file).open("rb"):
-        return arena.submit(code).shows(arena.secret)
+        return arena.submit(code).had(arena.secret)
 
 
 GUESS = """

@@ -18,7 +18,7 @@ from autograder.intake import Intake
 from autograder.results import SubmissionResult
 from autograder.store import Store, Submission
 from tests.attacks.arena import RIGHT, Arena, attack
-from tests.attacks.switches import replaced, several
+from tests.attacks.switches import in_full, replaced, several
 
 TAG = "<img src=x onerror=alert(1)>"
 COLOUR = "\x1b[2J\x1b[31m"
@@ -55,17 +55,10 @@ def on_terminal(arena: Arena, say: Any) -> str:
     return said.getvalue()
 
 
-@attack("talk", aims_at="text for a page is escaped", off=replaced(report, "for_html", as_it_is))
+@attack("talk", aims_at="students read no text of their own process", off=in_full)
 def writes_a_script_into_an_error(arena):
     """Raises an error whose text is a script, which the page quotes."""
-    return "<script>alert" in report.page(arena.submit("raise ValueError('<script>alert(1)</script>')").result)
-
-
-@attack("talk", aims_at="text for a page is escaped", off=replaced(report, "for_html", as_it_is))
-def names_a_class_by_a_tag(arena):
-    """Returns an object whose class has a tag for its name: a public test says which object it got."""
-    arena.ask("def test_f(f):\n    from dlcourse import check\n    check.close(f(), 1.0)", hidden=False)
-    return TAG in report.page(arena.submit(f"def f(): return type({TAG!r}, (), {{}})()").result)
+    return arena.submit("raise ValueError('<script>alert(1)</script>')").shows("alert(1)")
 
 
 @attack("talk", aims_at="text for a page is escaped", off=replaced(report, "for_html", as_it_is))
@@ -76,23 +69,16 @@ def submits_under_a_name_that_is_a_tag(arena):
 
 @attack("talk", aims_at="what does not show is written out", off=replaced(escaping, "visible", without_control))
 def turns_the_direction_of_text(arena):
-    """Raises an error with the mark that turns text round: the page would show another text than it holds."""
-    return arena.submit("raise ValueError('0 points \\u202estniop 01')").shows("\u202e")
+    """Has the mark that turns text round in its id: the page would show another text than it holds."""
+    return "\u202e" in report.page(graded(arena, "ann \u202estniop 01"))
 
 
 @attack("talk", aims_at="what does not show is written out", off=several(
     replaced(escaping, "visible", as_it_is), replaced(report, "visible", as_it_is)))  # fmt: skip
 def says_what_cannot_be_written(arena):
-    """Forges a reply with half a surrogate pair in an error's text, which no file in UTF-8 can hold."""
-    code = """
-        from autograder import student
-        told = student.Side._told
-        student.Side._told = lambda self, error: told(self, error) | {"text": "\\ud800"}
-        raise ValueError
-    """
-    result = arena.submit(code).result
+    """Has half a surrogate pair in its id, which no file in UTF-8 can hold."""
     try:
-        report.write(result, arena.private / "page")
+        report.write(graded(arena, "ann \ud800"), arena.private / "page")
         return False
     except UnicodeEncodeError:
         return True
