@@ -33,6 +33,12 @@ STILL_ACCEPTED = {
     "q9.prints_its_progress": "what the student's process prints goes nowhere, and the test looks at its own output",
 }
 
+# Wrong answers that are caught, but are told another hint than in one process, and why.
+HINTED_OTHERWISE = {
+    "q5.velocity_added_into_g": "what happens to a gradient after the call does not come back",
+    "q7.one_array_of_ones": "arrays that share memory in the student's process are two in the test's",
+}
+
 
 def bundles() -> list[list[Answer]]:
     """Of each question at most one answer; those that take long come first."""
@@ -86,8 +92,8 @@ def test_the_engine_grades_every_answer(hw1, capsys):
             results.append((answer, bool(hints)))
             if bool(hints) is (answer.is_right or name in STILL_ACCEPTED):
                 wrong.append(f"{name} is {'rejected' if hints else 'accepted'}, {question.status}")
-            elif hints and not any(answer.hint in hint for hint in hints):
-                wrong.append(f"{name}: {answer.hint!r} is not in {hints}, {question.status}")
+            elif hints and any(answer.hint in hint for hint in hints) is (name in HINTED_OTHERWISE):
+                wrong.append(f"{name}, {question.status}, wants {answer.hint!r} and is told {hints}")
     with capsys.disabled():
         print("\n\n" + table.table(NAME, results, QUESTIONS))
     assert wrong == [], "\n".join(wrong)
