@@ -481,6 +481,8 @@ class Link:
             _change(arrays, reply.get("changed"))
         elif _is_changed(arrays, reply.get("changed")):
             raise check.CheckError("changed", "an argument was changed in place", check.CHANGED)
+        if type(reply.get("printed")) is str:
+            sys.stdout.write(reply["printed"])  # a test may look at it, and nobody else does
         given = reply.get("warnings")
         for name in given if type(given) is list else ():
             category = vars(builtins).get(name) if type(name) is str else None

@@ -7,6 +7,7 @@ this process, it does to itself. What it sends is judged by the trusted side alo
 import builtins
 import contextlib
 import importlib
+import io
 import linecache
 import os
 import signal
@@ -29,6 +30,7 @@ PIPE = 3  # the descriptor of the only way out
 READ_CPU_S = 5.0  # to read a notebook, which takes a second for a large one; some texts take a parser for ever
 TEXT = 1000  # characters of an error's text
 WARNINGS = 20
+PRINTED = 10_000  # characters that a test may see of what a call printed
 ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, *(type(iter(kind())) for kind in (list, tuple, dict, set, str)))
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 QUIET_MAGICS = frozenset(("matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab", "aimport"))
@@ -366,10 +368,12 @@ class Side:
         scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
         self.watched.append(watched if request["watch"] else None)
         try:
+            printed = io.StringIO()
             with warnings.catch_warnings(record=True) as given, np.errstate(**request["errors"]):
                 warnings.simplefilter("always")
                 # Grad mode first: to set it is a call of torch, too.
-                with torch.set_grad_enabled(request["grad"]), scratch, self.student_code():
+                quietly = contextlib.redirect_stdout(printed)
+                with torch.set_grad_enabled(request["grad"]), scratch, quietly, self.student_code():
                     value = request["function"](*request["args"], **request["kwargs"])
         except BaseException:
             self.changed_before = watched.changes()
@@ -383,6 +387,7 @@ class Side:
             "value": value,
             "changed": watched.changes(),
             "shared": _shared(value, arrays),
+            "printed": printed.getvalue()[:PRINTED],
             "warnings": [str(warning.category.__name__) for warning in given[:WARNINGS]],
         }
 

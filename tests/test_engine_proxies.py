@@ -286,6 +286,19 @@ def test_an_array_lies_in_memory_as_it_did(work):
     assert work.answer(code).points == 1
 
 
+def test_what_a_call_prints_is_seen_where_a_test_looks(work):
+    work.ask("""
+        def test_prints(f):
+            import contextlib, io
+            from dlcourse import check
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                f()
+            check.close(printed.getvalue() == "7\\n", True)
+    """)
+    assert work.answer("def f(): print(7)").points == 1
+    assert work.answer("def f(): print(8)").points == 0
+
+
 ORACLE = """
     def test_first(use):
         use(lambda x: x * 3.25)
