@@ -24,7 +24,8 @@ from autograder import landlock, syscalls, wheels
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 1, 4, 24, 38, 39
 CAPABILITY_VERSION = 0x20080522
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
-SHARED = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/fonts", "/usr/share/zoneinfo", "/etc/fonts", "/etc/localtime")
+# Not /usr/share/fonts: copies of the fonts on which networks are examined may lie there.
+SHARED = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo", "/etc/localtime")
 PRIVATE = ("autograder", "coursebuild")  # packages that are no business of student code
 WHAT_TO_DO = {
     "no_new_privs": "Linux 3.5 or newer is needed.",
@@ -62,26 +63,37 @@ class Bounds:
 
 
 def readable() -> list[str]:
-    """What student code may read, with all that lies below: the interpreter, installed packages, fonts and time zones.
+    """What student code may read, with all that lies below: the interpreter, installed packages and time zones.
 
     An editable install adds its project's folder to sys.path, tests and all. Such folders are left out; dlcourse is admitted
     by itself. The grader's own packages are left out wherever they lie.
     """
-    return list(_admitted()[0])
+    return list(admitted()[0])
 
 
 def listable() -> list[str]:
     """Folders of which student code may read the list of names, as imports do, and not all that lies below."""
-    return list(_admitted()[1])
+    return list(admitted()[1])
+
+
+def held_out() -> frozenset[Path]:
+    """Files that only tests may draw from: fonts on which a network is examined are of no use if it was trained on them."""
+    import matplotlib as mpl
+
+    from dlcourse.data import HELD_OUT_FONTS
+
+    folder = Path(mpl.get_data_path()).resolve() / "fonts" / "ttf"
+    return frozenset(folder / f"{name}.ttf" for name in HELD_OUT_FONTS)
 
 
 @functools.cache  # a process imports its packages from one place, and each submission's process asks again
-def _admitted() -> tuple[tuple[str, ...], tuple[str, ...]]:
+def admitted(but: frozenset[Path] = frozenset()) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What student code may read with all that lies below, and of which folders it may read the names, but for some files."""
     names = ("stdlib", "purelib", "platlib")  # platstdlib is a virtual environment's whole lib
     paths = {os.path.realpath(sysconfig.get_path(name)) for name in names}
     paths |= {os.path.realpath(f"{base}/lib") for base in {sys.base_prefix} if base != "/usr"}
     paths |= {*_packages("dlcourse")} | {path for path in SHARED if Path(path).exists()}
-    holes = {Path(path) for path in _packages(*PRIVATE)}
+    holes = {Path(path) for path in _packages(*PRIVATE)} | but
     whole: list[str] = []
     listed: list[str] = []
     for path in sorted(paths):
@@ -158,7 +170,8 @@ def _limit(bounds: Bounds) -> None:
 
 
 def _restrict_files(bounds: Bounds) -> None:
-    landlock.restrict([*readable(), *DEVICES], [bounds.scratch, "/dev/null"], listable())
+    whole, listed = admitted(held_out())
+    landlock.restrict([*whole, *DEVICES], [bounds.scratch, "/dev/null"], listed)
 
 
 def _filter_calls(bounds: Bounds) -> None:

@@ -78,6 +78,9 @@ def _from_zip(data: bytes) -> bytes:
             names = [entry for entry in entries if entry.filename.endswith(".ipynb") and "checkpoints" not in entry.filename]
             if len(entries) > MAX_ENTRIES or len(names) != 1:
                 raise UnreadableError(f"the zip file must hold one notebook, and holds {len(names)}")
+            if names[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Python's other decompressors give out gigabytes at once, whatever one asks for.
+                raise UnreadableError("the zip file is packed in an unusual way: make it with the notebook's last cell")
             with packed.open(names[0]) as opened:
                 return opened.read(MAX_BYTES + 1)  # what the archive says of its own sizes is no bound
     except UnreadableError:

@@ -118,14 +118,20 @@ class Trusted:
             is_tail = not part.questions
             if is_tail and not set(missing) - set(self.attempt.done) - set(self.attempt.skipped):
                 continue
-            if not self._segment(part, missing if is_tail else list(part.questions), is_tail):
+            try:
+                self._segment(part, missing if is_tail else list(part.questions), is_tail)
+            except LostError as error:  # the alarm rang between two steps
+                self.link.lost = error.status
+            self._stop_clock()
+            if self.link.lost:
+                self.events.tell("lost", questions=list(part.questions), status=self.link.lost)
                 return
         self.events.tell("finished")
 
-    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> bool:
-        """The cells of a segment, then its tests. False when the student's side is lost."""
+    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> None:
+        """The cells of a segment, then its tests."""
         if set(part.questions) & set(self.attempt.skipped):
-            return True
+            return
         notes = []
         if is_tail:
             notes.append("Its check cell is missing, so it was tested at the end of the notebook.")
@@ -142,21 +148,19 @@ class Trusted:
             status = "timeout"
         except LostError as error:
             status = error.status
+        is_lost = self.link.lost  # by its cells, and with them all of its questions
         for question in open_questions:
-            tests, seconds = [], time.monotonic() - started
-            if is_tail:
+            tests: list[TestResult] = []
+            if is_tail and not is_lost:
+                if self.link.lost:
+                    return  # by another question: this one is tested by the next attempt
+                started = time.monotonic()
                 self._begin([question], self.questions[question]["time_limit_s"] * self.attempt.factor)
-            if status == "graded" or (is_tail and not self.link.lost):
+            if status == "graded" or (is_tail and not is_lost):
                 status = self._test(question, tests)
-            self._stop_clock()
             seconds = time.monotonic() - started
             facts = {"note": " ".join(notes), "detail": detail, "seconds": seconds}
             self.events.tell("question", question=question, status=status, tests=[asdict(test) for test in tests], **facts)
-        self._stop_clock()
-        if self.link.lost:
-            self.events.tell("lost", questions=list(part.questions), status=self.link.lost)
-            return False
-        return True
 
     def _begin(self, questions: list[str], seconds: float) -> None:
         seconds = max(0.0, min(seconds, self.end - time.monotonic()))

@@ -83,7 +83,7 @@ def warm() -> None:
 
     for module in pkgutil.walk_packages(dlcourse.__path__, "dlcourse."):
         importlib.import_module(module.name)
-    containment.readable()  # worked out once
+    containment.admitted(containment.held_out())  # worked out once
     torch.set_num_threads(1)
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)  # its constructor imports more
     # Found out once for all forks, from /proc and /sys: a locked process cannot, and would do without vector instructions.

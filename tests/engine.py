@@ -41,17 +41,14 @@ class Work:
         ]  # fmt: skip
         facts = {"number": len(self.questions) + 1, "title": name, "manual": False, "minutes": 1}
         self.questions.append({"id": name, "points": len(tests), "time_limit_s": seconds, "tests": listed, **facts})
-        total = sum(question["points"] for question in self.questions)
-        manifest = {
-            "assignment": "work",
-            "title": "Work",
-            "version": "1",
-            "points": total,
-            "seed": 1,
-            "questions": self.questions,
-        }
-        (self.folder / "manifest.json").write_text(json.dumps(manifest))
+        self.rewrite()
         return name
+
+    def rewrite(self) -> None:
+        """Write the manifest of the questions as they are now."""
+        total = sum(question["points"] for question in self.questions)
+        facts = {"assignment": "work", "title": "Work", "version": "1", "points": total, "seed": 1}
+        (self.folder / "manifest.json").write_text(json.dumps({**facts, "questions": self.questions}))
 
     def grade(self, *cells: str, seed: int = 1, limits: Limits = QUICK, here: bool = False) -> SubmissionResult:
         """The result of a notebook of these cells.

@@ -220,3 +220,19 @@ def test_a_test_that_never_ran_tells_no_hint(work):
         ("died", None),
         ("graded", "the default hint"),
     ]
+
+
+def test_a_lost_question_without_a_check_cell_costs_no_other(work):
+    """Checks that a student deleted are made up for at the end, each by itself."""
+    for _ in range(3):
+        work.ask("def test_f(f):\n    f()")
+    work.ask("def test_g(g):\n    g()")
+    first, second, third, fourth = "def f(): pass", "", "", "import os\ndef g(): os._exit(1)"
+    result = work.grade(first, second, third, fourth)
+    assert [(q.status, q.points) for q in result.questions] == [("graded", 1)] * 3 + [("died", 0)]
+    work.questions.reverse()
+    for number, question in enumerate(work.questions):
+        question["number"] = number
+    work.rewrite()
+    result = work.grade(first, second, third, fourth)
+    assert [(q.status, q.points) for q in result.questions] == [("died", 0)] + [("graded", 1)] * 3

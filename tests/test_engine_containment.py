@@ -98,6 +98,32 @@ def test_an_escape_fails_and_works_without_its_layer(work, tmp_path, escape, mon
     Path("/dev/shm/left-by-student").unlink(missing_ok=True)
 
 
+FONTS = """
+    from dlcourse import data
+    fonts = []
+    for font in data.TRAIN_FONTS + data.HELD_OUT_FONTS:
+        try:
+            data.glyphs(1, fonts=(font,), seed=0)
+            fonts.append(font)
+        except OSError:
+            pass
+    import matplotlib.pyplot as plt
+    plt.title(r"$\\frac{\\alpha}{x^2}$ \\textit{x}")
+    plt.savefig("plot.png")
+"""
+
+
+def test_fonts_of_the_exam_are_for_tests_alone(work, monkeypatch):
+    """Whoever trained on them would pass; a test that watches its own process cannot see it."""
+    work.ask(
+        "def test_fonts(fonts):\n    from dlcourse import data\n    if tuple(fonts) != data.TRAIN_FONTS:\n        raise ValueError"
+    )
+    result = work.answer(FONTS)
+    assert result.points == 1, result.detail
+    monkeypatch.setattr(containment, "held_out", frozenset)
+    assert work.answer(FONTS, here=True).points == 0
+
+
 def test_every_layer_is_there():
     found = containment.layers()
     assert [layer.name for layer in found] == list(containment.LAYERS)
@@ -156,7 +182,7 @@ raise ValueError([opens(path) for path in {paths}] + [opens(dlcourse.check.__fil
 def test_the_grader_and_the_checkout_cannot_be_opened(work):
     work.ask(ALIVE)
     paths = [containment.__file__, wire.__file__, str(ROOT / "dlcourse" / "src" / "dlcourse" / "check.py"), __file__]
-    assert "[False, False, False, False, True, False]" in work.answer(OPENED.format(paths=paths)).note
+    assert "[False, False, False, False, True, False]" in work.answer(OPENED.format(paths=paths)).detail
 
 
 def test_the_wheel_is_built_once_for_the_same_sources(tmp_path, monkeypatch):

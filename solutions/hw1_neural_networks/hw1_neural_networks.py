@@ -4665,8 +4665,9 @@ def test_refused_probabilities(dropout):
 # - All randomness comes from `rng`: the same seed, the same network. Give it at most 30
 #   seconds of one core (`OMP_NUM_THREADS=1`); ours takes 5. The grader stops the question after 90.
 # - **The bar:** at least **66 %** right on digits in `data.HELD_OUT_FONTS`, fonts that it has never seen. (Without a hidden
-#   layer one gets 60 %. Ours gets 79 %.) Do not train or validate on those fonts: they are the exam. Hidden tests draw
-#   their own pictures, let `train_digits` run once more with another seed, and count for themselves.
+#   layer one gets 60 %. Ours gets 79 %.) Do not train or validate on those fonts: they are the exam, and on the grader
+#   your code cannot open them. Hidden tests draw their own pictures, let `train_digits` run once more with another seed, and
+#   count for themselves.
 #
 # Then let it run, with the last lines of the cell: `digit_net = train_digits(np.random.default_rng(0))`.
 
