@@ -159,7 +159,7 @@ raise ValueError([listed(".."), seen("../manifest.json"), seen("../tests"), seen
 
 def test_the_tests_that_are_run_have_no_path_that_can_be_asked_for(work, temporary, monkeypatch):
     known = work.folder / "tests" / "q1.py"
-    note = work.answer(SEEN.format(known=str(known))).note
+    note = work.answer(SEEN.format(known=str(known))).detail
     assert "[None, None, None, " in note
     assert str(known.stat().st_size) in note, "stat passes Landlock, so whoever knows a path learns that a test exists"
     copies = []
