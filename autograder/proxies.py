@@ -232,8 +232,12 @@ class TrustedCodec(wire.Codec):
         """An array that a test passes twice is the same array over there both times."""
         known = self.sent.get(id(array))
         number = known.number if known is not None and known.array() is array else next(self.numbers)
-        self.sent[id(array)] = Sent(number, weakref.ref(array), held(array))
+        self.know(array, number)
         return number
+
+    def know(self, array: np.ndarray, number: int) -> None:
+        """Remember under which number the other side knows an array, and what it holds there."""
+        self.sent[id(array)] = Sent(number, weakref.ref(array), held(array))
 
     def changed(self) -> list[np.ndarray]:
         """Arrays that the test has changed since it passed them: whoever kept one over there must see that."""
@@ -351,6 +355,7 @@ class Link:
         self.last_call = ""
         self.watched: list[Watched | None] = []  # by the calls that are open
         self.raised: list[Exception] = []  # by functions of the test that the student's code called, in this request
+        self.read: np.ndarray | None = None  # the last attribute, alive until the next request: layer.gamma[0] = 1 changes it
         self.first = 0  # numbers below it are of tests that are over
 
     def begin_test(self) -> None:
@@ -382,6 +387,7 @@ class Link:
         number, raised_before = self.count, len(self.raised)
         try:
             facts = {"from_scratch": check.is_from_scratch(), "first": self.first, "now": self.codec.changed()}
+            self.read = None
             self._send({"op": op, "id": number, **facts, **parts})
             while True:
                 self._await()
@@ -405,6 +411,10 @@ class Link:
                 _change(self.watched[-1].values, reply.get("changed"))
             self._raise(reply["error"], raised_before)
         del self.raised[raised_before:]
+        value, theirs = reply.get("value"), reply.get("number")
+        if type(value) is np.ndarray and value.nbytes <= KEPT_BYTES and type(theirs) is int and theirs >= 0:
+            self.codec.know(value, -1 - theirs)
+            self.read = value
         return reply
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -479,7 +489,7 @@ class Link:
         self.last_call += f" returned {shown(value)}"
         if watch:
             _change(arrays, reply.get("changed"))
-        elif _is_changed(arrays, reply.get("changed")):
+        elif _is_changed(arrays, mutable_in(list(args), kwargs, in_dicts=False), reply.get("changed")):
             raise check.CheckError("changed", "an argument was changed in place", check.CHANGED)
         if type(reply.get("printed")) is str:
             sys.stdout.write(reply["printed"])  # a test may look at it, and nobody else does
@@ -535,11 +545,12 @@ def _change(values: list[Any], changed: Any) -> None:
             take_over(values[item[0]], item[1])
 
 
-def _is_changed(values: list[Any], changed: Any) -> bool:
-    """Whether an argument other than a generator, which moves on with each draw, was changed."""
+def _is_changed(values: list[Any], lasting: list[Any], changed: Any) -> bool:
+    """Whether one of the values that must last was changed. A generator moves on with each draw, and a dict is a memory."""
     places = [item[0] for item in changed if type(item) is list and item] if type(changed) is list else []
     places = [place for place in places if type(place) is int and 0 <= place < len(values)]
-    return any(type(values[place]) is not np.random.Generator for place in places)
+    kept = {id(value) for value in lasting if type(value) is not np.random.Generator}
+    return any(id(values[place]) in kept for place in places)
 
 
 def _with_shared(value: Any, arrays: list[Any], shared: Any) -> Any:

@@ -132,8 +132,12 @@ class StudentCodec(wire.Codec):
         return self.keep(number, laid_out(super().decode(array, buffers, depth), layout))
 
     def keep(self, number: int, array: np.ndarray) -> np.ndarray:
-        """The array that came under this number before, holding what it holds now."""
-        old = self.kept.get(number)
+        """The array that came under this number before, or that was given out under it, holding what it holds now.
+
+        Args:
+            number: the other side's, or -1 less one of this side's.
+        """
+        old = self.kept.get(number) if number >= 0 else self.objects[-1 - number]
         if old is None or old.shape != array.shape or old.dtype != array.dtype or not old.flags.writeable:
             self.kept[number] = array
             return array
@@ -177,11 +181,17 @@ def laid_out(array: np.ndarray, layout: str) -> np.ndarray:
     return array
 
 
-def mutable_in(args: list, kwargs: dict[str, Any]) -> list[Any]:
-    """Every argument that a call may change, nested ones too, in order: both sides count them like this."""
+def mutable_in(args: list, kwargs: dict[str, Any], in_dicts: bool = True) -> list[Any]:
+    """Every argument that a call may change, nested ones too, in order: both sides count them like this.
+
+    Args:
+        in_dicts: dicts too, and what lies in them.
+    """
     found = []
 
     def search(value: Any) -> None:
+        if type(value) is dict and not in_dicts:
+            return
         if type(value) in (np.ndarray, torch.Tensor, np.random.Generator, list, dict):
             found.append(value)
         if type(value) in (list, tuple, dict):
@@ -339,11 +349,11 @@ class Side:
         return {}
 
     def _do_name(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"value": self.names.get(request["name"]), "known": request["name"] in self.names}
+        return {**self._found(self.names.get(request["name"])), "known": request["name"] in self.names}
 
     def _do_attribute(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():
-            return {"value": getattr(request["object"], request["name"])}
+            return self._found(getattr(request["object"], request["name"]))
 
     def _do_set(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():
@@ -352,7 +362,11 @@ class Side:
 
     def _do_item(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():
-            return {"value": request["object"][request["key"]]}
+            return self._found(request["object"][request["key"]])
+
+    def _found(self, value: Any) -> dict[str, Any]:
+        """What was asked for. An array has a number, under which the other side tells what it has changed in it."""
+        return {"value": value, "number": self.codec.number(value)} if type(value) is np.ndarray else {"value": value}
 
     def _do_next(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():

@@ -267,6 +267,34 @@ def test_an_argument_that_is_changed_where_no_test_asked_for_it_costs_the_test(w
     assert result.points == 0 and result.tests[0].hint == check.CHANGED
 
 
+LAYER = """
+    import numpy as np
+    class Layer:
+        def __init__(self):
+            self.gamma = np.ones(3)
+            self.kept = {kept}
+        def first(self):
+            return self.kept
+"""
+
+
+@pytest.mark.parametrize(("kept", "points"), [("self.gamma.copy()", 1), ("self.gamma", 0)])
+def test_whoever_keeps_an_attribute_sees_the_test_change_it_in_place(work, kept, points):
+    work.ask("""
+        def test_keeps_a_copy(Layer):
+            import numpy as np
+            from dlcourse import check
+            layer = Layer()
+            layer.gamma -= 0.5
+            check.close(layer.gamma, np.full(3, 0.5))
+            layer.gamma[0] = 0.25
+            layer.gamma = layer.gamma
+            check.close(layer.gamma, np.array([0.25, 0.5, 0.5]))
+            check.close(layer.first(), np.ones(3))
+    """)
+    assert work.answer(LAYER.format(kept=kept)).points == points
+
+
 def test_an_array_lies_in_memory_as_it_did(work):
     work.ask("""
         def test_layout(flags):

@@ -1,6 +1,7 @@
 """The student's side of a homework: check and export, from one notebook file and dlcourse alone."""
 
 import builtins
+import contextlib
 import json
 import os
 import random
@@ -126,6 +127,29 @@ def test_a_right_answer_and_what_remains(shell, alone):
     assert result.summary() == "2 of 2 public tests passed; 2 hidden tests remain, on: large logits, shift invariance"
     for shown in (repr(result), result._repr_html_()):
         assert "rows sum to one" in shown and result.summary() in shown and "Question 1. Softmax" in shown
+
+
+def changes(x):
+    x[1][0][:] = 1
+    return 1.0
+
+
+def drops(x):
+    x.pop()
+    return 1.0
+
+
+@pytest.mark.parametrize("f", [changes, drops])
+@pytest.mark.parametrize("is_looked_at", [False, True])
+def test_a_changed_argument_fails_as_on_the_grader_unless_the_test_looks_for_it(shell, f, is_looked_at):
+    def test(f):
+        x = [2, (np.zeros(3),)]
+        with check.in_place() if is_looked_at else contextlib.nullcontext():
+            check.close(f(x), 1.0)
+
+    [outcome] = small_book(test).check("q1", {"f": f}).outcomes
+    assert outcome.state == ("passed" if is_looked_at else "failed")
+    assert is_looked_at or outcome.hint == check.CHANGED
 
 
 def test_a_wrong_answer_is_shown_with_input_output_and_hint(shell, alone):

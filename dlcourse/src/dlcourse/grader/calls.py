@@ -6,11 +6,13 @@ its methods are wrapped for the time of the test, so that isinstance and type() 
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from dlcourse import check
 
 LONGEST = 300  # letters of one value
 LARGEST = 40  # elements of an array that is shown whole
@@ -53,6 +55,26 @@ def _followed(before: str, text: str) -> str:
     return before + text.replace("\n", "\n" + " " * column)
 
 
+def _within(values: Iterable[Any]) -> Iterator[Any]:
+    """Every array and list among these values, nested ones too, but for what a dict holds: that is a function's memory."""
+    for value in values:
+        if type(value) in (np.ndarray, list):
+            yield value
+        if type(value) in (list, tuple):
+            yield from _within(value)
+
+
+def _held(value: Any) -> Any:
+    """What an array or a list holds now."""
+    return value.copy() if type(value) is np.ndarray else list(value)
+
+
+def _is_as_before(value: Any, before: Any) -> bool:
+    if type(value) is np.ndarray:
+        return check.same(value, before)
+    return len(value) == len(before) and all(new is old for new, old in zip(value, before, strict=True))
+
+
 class Calls:
     """The last call that a test made to the student's code.
 
@@ -85,12 +107,20 @@ class Calls:
                 return function(*args, **kwargs)
             self.last = (name, tuple(_copy(value) for value in args[skip:]), {k: _copy(v) for k, v in kwargs.items()}, None)
             self.returned = False
+            # As the grader has it: it brings no change back to the test, unless the test looks for one.
+            given = (
+                [] if check.is_in_place() else [(value, _held(value)) for value in _within([*args[skip:], *kwargs.values()])]
+            )
             self._depth += 1
             try:
                 result = function(*args, **kwargs)
             finally:
                 self._depth -= 1
             self.last, self.returned = (*self.last[:3], _copy(result)), True
+            if not all(_is_as_before(value, before) for value, before in given):
+                raise check.CheckError(
+                    "changed", "an argument was changed in place; make a new array, or copy it first", check.CHANGED
+                )
             return result
 
         return recorded
