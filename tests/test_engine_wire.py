@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 
 from autograder import proxies, student, wire
-from tests import wire_fuzz
+from tests import link_fuzz, wire_fuzz
 from tests.engine import Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -504,3 +504,43 @@ def test_the_fuzz_finds(mutant, monkeypatch):
     without(monkeypatch, *MUTANTS[mutant])
     with pytest.raises(wire_fuzz.Fault):
         wire_fuzz.fuzz(**QUICK, seen=Counter())
+
+
+# --- the fuzz of replies --------------------------------------------------------------------------------------------------
+
+CAME = [f"value of {op}" for op in set(link_fuzz.OPS)] + [
+    "protocol",
+    "timeout",
+    "died",
+    "CheckError",
+    "TimeUpError",
+    "OwnError",
+]
+
+
+@pytest.mark.parametrize("replies", [5_000, pytest.param(50_000, marks=pytest.mark.slow)])
+def test_fuzz_of_replies(replies):
+    seen = Counter()
+    link_fuzz.fuzz(replies, seen)
+    print(dict(seen))
+    assert seen["replies"] >= replies
+    assert [came for came in CAME if not seen[came]] == []
+
+
+# As above, for what the trusted side checks of a reply.
+LINK_MUTANTS = {
+    "numbers of replies": (proxies.Link.request, 'type(reply.get("id")) is int and ', ""),
+    "errors of any form": (proxies.Link._raise, "if type(error) is not dict:", "if False:"),
+    "functions of any number": (proxies.Link._called_back, "type(number) is not int or ", ""),
+    "memory that is not shared": (proxies._with_shared, "and held(result) == held(mine)", ""),
+    "gradients of any form": (proxies.Link.backward, "made is not None and (", "False and ("),
+    "printed text that cannot be written": (proxies.Link.call, '.encode("utf-8", "replace").decode()', ""),
+    "an array that cannot be written": (student.take_over, "if mine.flags.writeable:", "if True:"),
+}
+
+
+@pytest.mark.parametrize("mutant", LINK_MUTANTS)
+def test_the_fuzz_of_replies_finds(mutant, monkeypatch):
+    without(monkeypatch, *LINK_MUTANTS[mutant])
+    with pytest.raises(wire_fuzz.Fault):
+        link_fuzz.fuzz(5_000, Counter())

@@ -533,7 +533,7 @@ def _change_tree(tree: Any, draw: Draw) -> Any:
         place.insert(at, place[draw.below(len(place))])
         return json.loads(json.dumps(tree))  # no part of it twice, which would change in two places
     elif kind == 3:
-        place[0] = draw.one(TAGS) if draw.below(2) else {"l": "t", "t": "l"}.get(place[0], "l")
+        place[0] = draw.one(TAGS) if draw.below(2) else "t" if place[0] == "l" else "l"
     elif kind == 4:
         other = draw.below(len(place))
         place[at], place[other] = place[other], place[at]
