@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from autograder import wire
+from autograder.student import PRINTED, held, mutable_in, take_over
 from autograder.student import Watched as Compared
-from autograder.student import held, mutable_in, take_over
 from dlcourse import check
 
 ALARM_S = 0.2  # between two interrupts of code that has run out of time
@@ -491,8 +491,9 @@ class Link:
             _change(arrays, reply.get("changed"))
         elif _is_changed(arrays, mutable_in(list(args), kwargs, in_dicts=False), reply.get("changed")):
             raise check.CheckError("changed", "an argument was changed in place", check.CHANGED)
-        if type(reply.get("printed")) is str:
-            sys.stdout.write(reply["printed"])  # a test may look at it, and nobody else does
+        printed = reply.get("printed")
+        if type(printed) is str:  # a test may look at it, and nobody else does; half characters cannot be written
+            sys.stdout.write(printed[:PRINTED].encode("utf-8", "replace").decode())
         given = reply.get("warnings")
         for name in given if type(given) is list else ():
             category = vars(builtins).get(name) if type(name) is str else None

@@ -230,8 +230,9 @@ def take_over(mine: Any, now: Any) -> None:
         if now.shape != mine.shape or now.dtype != mine.dtype:
             return
         if type(mine) is np.ndarray:
-            np.copyto(mine, now)
-        else:
+            if mine.flags.writeable:
+                np.copyto(mine, now)
+        elif 0 not in mine.stride() or not mine.numel():  # else one number stands for many
             mine.data.copy_(now)
     elif type(mine) is np.random.Generator:
         if type(mine.bit_generator) is type(now.bit_generator):

@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 
 from autograder import proxies, student, wire
-from tests import wire_fuzz
+from tests import link_fuzz, wire_fuzz
 from tests.engine import Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -296,6 +296,28 @@ def test_an_answer_that_cannot_be_sent_costs_its_own_test(tmp_path, body):
     assert [test.passed for test in result.tests] == [False, True] and result.status == "graded"
 
 
+def test_arrays_that_a_test_passes_arrive_as_they_lay():
+    """In C's order, in Fortran's or with gaps: a view that is no view on this side must not be one over there."""
+    cube = np.arange(24.0).reshape(2, 3, 4)
+    for value in (cube, np.asfortranarray(cube), cube[:, ::2, ::2], cube.T[::-1], cube[1, 2, 3, ...], cube[:0]):
+        arrived = to_student().cross(value)
+        assert wire_fuzz.same(arrived, value) and proxies.layout(arrived) == proxies.layout(value)
+
+
+def test_an_array_that_a_test_passes_twice_is_the_same_one_over_there():
+    sides, array = to_student(), np.arange(6.0).reshape(2, 3)
+    first, again, other = sides.cross([array, array, array.copy()])
+    assert first is again and first is not other
+    array[0] = 7
+    assert sides.cross((array,))[0] is first and wire_fuzz.same(first, array)
+
+
+@pytest.mark.parametrize("tree", [["k", 0, "C", ["n", "<f8", [], 0]], ["k", 0, "F", 1], ["k"]])
+def test_only_the_student_keeps_arrays(tree):
+    """On the trusted side one that came before is not to be changed from outside."""
+    assert refused(frame(tree, bytes(8))) == "an unknown tag"
+
+
 # --- hostile frames, by hand ----------------------------------------------------------------------------------------------
 
 
@@ -373,39 +395,33 @@ def test_facts_of_a_tensor_ask_the_student_for_nothing(facts):
     assert refused(frame(["T", "float32", [1], 0, facts], bytes(4), b"")) == "no facts of a tensor"
 
 
-def test_keys_of_equal_hash_are_put_in_one_by_one(monkeypatch):
-    """In one step of C no signal is heard, however long it takes: here one comes in the middle."""
-    made = []
+def steps(tree) -> int:
+    """How many steps of Python it takes to read a tree: a signal is heard after each."""
+    count = 0
 
-    class Heard(BaseException):
-        pass
-
-    def listen(frame, event, argument):
-        if frame.f_code.co_name in ("decode", "<setcomp>"):
-            frame.f_trace_opcodes = True
-            made.append((frame.f_code.co_name, event))
+    def listen(place, event, argument):
+        nonlocal count
+        place.f_trace_opcodes = True
+        count += event == "opcode"
         return listen
 
+    before = sys.gettrace()
+    sys.settrace(listen)
+    try:
+        wire_fuzz.Memory(frame(tree)).receive(wire.Codec())
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("tag", ["s", "fs", "d", "od"])
+def test_keys_of_equal_hash_are_put_in_one_by_one(tag):
+    """Each takes as long as there are keys: in one step of C for all of them, no signal would be heard."""
     keys = [k * (2**61 - 1) for k in range(1, 200)]
-    for tree in (["s", *keys], ["d", *(part for key in keys for part in (key, 0))]):
-        made.clear()
-        sys.settrace(listen)
-        try:
-            message = wire_fuzz.Memory(frame(tree)).receive(wire.Codec())
-        finally:
-            sys.settrace(None)
-        assert len(message["value"]) == len(keys)
-        base = Counter(event for _, event in made)["opcode"]
-        made.clear()
-        sys.settrace(listen)
-        try:
-            wire_fuzz.Memory(frame(["l", *tree[1:]])).receive(wire.Codec())
-        finally:
-            sys.settrace(None)
-        assert base - Counter(event for _, event in made)["opcode"] > 2 * len(keys)
+    parts = keys if tag in ("s", "fs") else [part for key in keys for part in (key, 0)]
+    assert steps([tag, *parts]) - steps(["l", *parts]) > 2 * len(keys)
 
 
-BROAD = ["l", ["n", "<f4", [200_000, 1], 0], ["n", "<f4", [2**31 - 1, 0], 1]]
 AMPLIFIED = {
     "empty lists": lambda: frame(["l", *([["l"]] * 20_000)]),
     "empty dictionaries": lambda: frame(["l", *([["od"]] * 20_000)]),
@@ -429,7 +445,7 @@ def test_a_frame_costs_memory_in_proportion(case):
 
 # --- the fuzz -------------------------------------------------------------------------------------------------------------
 
-QUICK = {"bases": 100, "each": 300, "derandomize": True}
+QUICK = {"bases": 100, "each": 400, "derandomize": True}
 
 
 def test_fuzz_of_frames():
@@ -442,7 +458,7 @@ def test_fuzz_of_frames():
 @pytest.mark.slow
 def test_fuzz_of_a_million_frames():
     """In a process of its own, which may not use more than 1.5 GiB beyond what it starts with."""
-    order = [sys.executable, "-m", "tests.wire_fuzz", "1000", "1002"]
+    order = [sys.executable, "-m", "tests.wire_fuzz", "1000", "1000"]
     done = subprocess.run(order, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-4000:]
     told = json.loads(done.stdout)
@@ -488,3 +504,43 @@ def test_the_fuzz_finds(mutant, monkeypatch):
     without(monkeypatch, *MUTANTS[mutant])
     with pytest.raises(wire_fuzz.Fault):
         wire_fuzz.fuzz(**QUICK, seen=Counter())
+
+
+# --- the fuzz of replies --------------------------------------------------------------------------------------------------
+
+CAME = [f"value of {op}" for op in set(link_fuzz.OPS)] + [
+    "protocol",
+    "timeout",
+    "died",
+    "CheckError",
+    "TimeUpError",
+    "OwnError",
+]
+
+
+@pytest.mark.parametrize("replies", [5_000, pytest.param(50_000, marks=pytest.mark.slow)])
+def test_fuzz_of_replies(replies):
+    seen = Counter()
+    link_fuzz.fuzz(replies, seen)
+    print(dict(seen))
+    assert seen["replies"] >= replies
+    assert [came for came in CAME if not seen[came]] == []
+
+
+# As above, for what the trusted side checks of a reply.
+LINK_MUTANTS = {
+    "numbers of replies": (proxies.Link.request, 'type(reply.get("id")) is int and ', ""),
+    "errors of any form": (proxies.Link._raise, "if type(error) is not dict:", "if False:"),
+    "functions of any number": (proxies.Link._called_back, "type(number) is not int or ", ""),
+    "memory that is not shared": (proxies._with_shared, "and held(result) == held(mine)", ""),
+    "gradients of any form": (proxies.Link.backward, "made is not None and (", "False and ("),
+    "printed text that cannot be written": (proxies.Link.call, '.encode("utf-8", "replace").decode()', ""),
+    "an array that cannot be written": (student.take_over, "if mine.flags.writeable:", "if True:"),
+}
+
+
+@pytest.mark.parametrize("mutant", LINK_MUTANTS)
+def test_the_fuzz_of_replies_finds(mutant, monkeypatch):
+    without(monkeypatch, *LINK_MUTANTS[mutant])
+    with pytest.raises(wire_fuzz.Fault):
+        link_fuzz.fuzz(5_000, Counter())

@@ -6,6 +6,7 @@ byte. Run as a program, it fuzzes in a process of its own with bounded memory, a
 
 import ast
 import contextlib
+import functools
 import inspect
 import itertools
 import json
@@ -333,8 +334,11 @@ def _agrees_flat(tag: str, parts: list, value: Any, buffers: list, depth: int, s
             demand(type(number) is int and value.is_leaf is (is_leaf is True), "a leaf")
             demand((kind is torch.nn.Parameter) is (is_leaf is True and is_parameter is True), "a parameter")
             if is_leaf is True:
-                _agrees(grad, value.grad, buffers, depth + 2, seen)
-            for place, _ in _places([is_leaf, is_parameter] if is_leaf is True else facts[1:]):
+                demand(value.grad is None or type(value.grad) is torch.Tensor, "a gradient of type", type(value.grad))
+                # A gradient's own facts, its gradient among them, are not kept.
+                kept, dropped = ([*grad[:4], ["t"]], grad[4:]) if type(grad) is list else (grad, [])
+                _agrees(kept, value.grad, buffers, depth + 2, seen)
+            for place, _ in _places([is_leaf, is_parameter, *dropped] if is_leaf is True else facts[1:]):
                 _used(place, buffers)
     elif tag == "g":
         name, state = parts
@@ -456,7 +460,7 @@ STRANGE = (
     ["n", "<f8", [], 0], ["n", "<f8", [0], 0], ["n", "|b1", [2], 0], ["v", "<f8", [], 0], ["v", "|b1", [1], 0], ["v", "|b1", [], 0],
     ["n", "<f4", [2**31 - 1, 0, 2**31 - 1], 0], ["n", "<f4", [0] * 33, 0], ["T", "float32", [2**31 - 1, 0, 2**31 - 1], 0, ["t"]],
     ["T", "float32", [0], 0, ["t", 1, True, True, None]], ["T", "bool", [3], 0, ["t"]], ["T", "bool", [3], 0, ["t", 1, True, True, None]],
-    ["T", "float32", [3], 0, ["l"]], ["T", "float32", [3], 0, ["o", 0, "iterator", "x"]], ["r", 0, 5, 0], ["r", 0, 5, 1], ["r", 0, 5],
+    ["T", "float32", [3], 0, ["l"]], ["k", 0, "C", ["n", "<f8", [], 0]], ["k", 0, "F", 1], ["T", "float32", [3], 0, ["o", 0, "iterator", "x"]], ["r", 0, 5, 0], ["r", 0, 5, 1], ["r", 0, 5],
     ["sl", None, None, 0.5], ["sl", None, 1, True], ["c", 1, 2], ["c", 1.0, 2.0], ["z", -1], ["z", 2**31], ["z", True], ["z", 3],
     ["td", "float8"], ["td", "int8"], ["td", 5], ["nd", "|O"], ["nd", "<M8[s]"], ["nd", "<f8"], ["nd", "<f8", 1], ["e", 1],
     ["g", "PCG64", ["d"]], ["g", "os", ["d"]], ["g", "PCG64", None], ["g", "MT19937", ["t", 1]],
@@ -516,7 +520,7 @@ def _change_tree(tree: Any, draw: Draw) -> Any:
     if type(tree) not in (list, dict):
         return _strange(draw)
     place = draw.one(_lists(tree, []))
-    kind = draw.below(10)
+    kind = draw.below(12)
     if type(place) is dict:
         place[draw.one([*place, "value", "\ud800", "error"])] = _strange(draw)
         return tree if draw.below(40) else _strange(draw)
@@ -529,7 +533,7 @@ def _change_tree(tree: Any, draw: Draw) -> Any:
         place.insert(at, place[draw.below(len(place))])
         return json.loads(json.dumps(tree))  # no part of it twice, which would change in two places
     elif kind == 3:
-        place[0] = draw.one(TAGS)
+        place[0] = draw.one(TAGS) if draw.below(2) else "t" if place[0] == "l" else "l"
     elif kind == 4:
         other = draw.below(len(place))
         place[at], place[other] = place[other], place[at]
@@ -538,7 +542,7 @@ def _change_tree(tree: Any, draw: Draw) -> Any:
         for _ in range(draw.one((1, 2, 38, 41, 60))):
             item = [draw.one(("l", "t")), item]
         place[at] = item
-    elif kind in (6, 7) and any(type(item) is int for item in place):
+    elif kind in (6, 7, 11) and any(type(item) is int for item in place):
         at = draw.one([i for i, item in enumerate(place) if type(item) is int])
         place[at] = draw.one((True, -1, 0, 1, place[at] + 1, place[at] - 1, -place[at], place[at] << 31, bool(place[at]), 0.0))
     elif kind == 8 and type(place[at]) is str:
@@ -652,14 +656,19 @@ def fuzz(bases: int, each: int, *, derandomize: bool, seen: Counter) -> None:
     def run(anything: Any, tensor: torch.Tensor, generator: np.random.Generator, seed: int) -> None:
         draw = Draw(seed)
         philox = np.random.Generator(np.random.Philox(1))  # its arrays are of two shapes
+        twister = np.random.Generator(np.random.MT19937(1))
+        truth = [torch.ones(3, dtype=torch.bool), np.ones(2, bool), np.float32(1), 1j]
+        leaf = _tensor("float32", (2,), 0, "C", "grad")
+        deep = functools.reduce(lambda inside, _: [inside], range(DEEPEST - 1), ())
         sender = FromStudent()
-        for value in (anything, [torch.ones(3, dtype=torch.bool), np.float32(1), tensor], [generator, philox]):
+        # The first is anything; the others are small, so that what is changed in them is often what a check is about.
+        for value in (anything, [*truth, tensor], generator, philox, twister, torch.Generator(), leaf, deep):
             base = framed(value, sender)
             codec = proxies.TrustedCodec(NoLink())
             outcome(base, codec, seen)
             frame = base
-            for i in range(each // 3):
-                if i % 3 == 0 or len(frame) > 60_000:
+            for i in range(each // 8):
+                if i % 2 == 0 or len(frame) > 60_000:
                     frame = base
                 changed = mutated(frame, draw)
                 outcome(changed, codec, seen)
@@ -689,7 +698,7 @@ def main() -> None:
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     seen: Counter = Counter()
-    fuzz(bases, each, derandomize=False, seen=seen)
+    fuzz(bases, each, derandomize=True, seen=seen)
     print(json.dumps({"seen": dict(seen), "unreached": unreached(seen)}))
 
 
