@@ -202,7 +202,6 @@ class _Grading:
             "factor": self.limits.factor,
             "done": [question for question in self.told if question not in self.skipped],
             "skipped": self.skipped,
-            "is_tainted": bool(self.told),
         }
         pair.tell({"attempt": order, "grace_s": self.limits.grace_s})
         current, whole = [], False

@@ -5,7 +5,6 @@ submission.py) by events. What a student is told is in words of the grader's or 
 side sends is repeated. The notebook is read over there too: what brings a parser down brings down nothing here.
 """
 
-import builtins
 import json
 import os
 import resource
@@ -57,7 +56,6 @@ class Attempt:
         seed: of the inputs of all tests.
         done: questions whose cells are run, and which are not tested again.
         skipped: questions whose cells are not even run, because they stopped an earlier attempt.
-        is_tainted: hidden inputs were known to the student's side of an earlier attempt.
     """
 
     folder: str
@@ -66,7 +64,6 @@ class Attempt:
     factor: float = 1.0
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    is_tainted: bool = False
 
 
 class Names(dict):
@@ -99,7 +96,6 @@ class Trusted:
         self.manifest = json.loads((Path(attempt.folder) / "manifest.json").read_text())
         self.questions = {question["id"]: question for question in self.manifest["questions"] if not question["manual"]}
         self.end = time.monotonic() + attempt.deadline_s
-        self.is_tainted = attempt.is_tainted  # hidden inputs are known to the student's side
         signal.signal(signal.SIGALRM, self._late)
 
     def _late(self, number: int, frame: object) -> None:
@@ -173,7 +169,7 @@ class Trusted:
 
     def _cells(self, part: Segment) -> tuple[list[str], str]:
         """Run the cells; what the student is told of those that failed, and what the instructor is told."""
-        told, details = [], []
+        details = []
         for cell in part.cells:
             try:
                 self.link.request("run", cell=cell)
@@ -181,11 +177,10 @@ class Trusted:
                 name, line = type(error).__name__, getattr(error, "line", 0)
                 lines = self.cells[cell].count("\n") + 1
                 place = f" in line {line}" if 0 < line <= lines else ""
-                told.append(f"Code cell {cell + 1} failed: {name if name in vars(builtins) else 'an error'}{place}.")
                 details.append(f"Code cell {cell + 1} failed: {name}: {str(error)[:TEXT]}{place}.")
-        if told and self.is_tainted:  # which cell fails, and how, is for the student's code to choose
-            told = ["A code cell of this question failed: run the notebook from the top to see it."]
-        return told[:MOST_TOLD], "\n".join(details[:MOST_TOLD])
+        # Which cell fails, and how, is for the student's code to choose, and no part of the answer.
+        told = ["A code cell of this question failed: run the notebook from the top to see it."] if details else []
+        return told, "\n".join(details[:MOST_TOLD])
 
     def _test(self, question: str, tests: list[TestResult]) -> str:
         """Run a question's tests, adding what came of each; the question's status."""
@@ -199,7 +194,6 @@ class Trusted:
         status = "graded"
         try:
             for test, case in sorted(pairs, key=lambda pair: pair[0]["hidden"]):
-                self.is_tainted = self.is_tainted or test["hidden"]
                 results[test["index"]] = self._one(test, case)
         except TimeUpError:
             status = "timeout"

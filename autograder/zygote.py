@@ -85,6 +85,10 @@ def warm() -> None:
         importlib.import_module(module.name)
     containment.admitted(containment.held_out())  # worked out once
     torch.set_num_threads(1)
+    # scikit-learn asks once which libraries for matrices are loaded, in /proc/self/maps, which is closed later.
+    from sklearn.utils import parallel
+
+    parallel._get_threadpool_controller()
     torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)  # its constructor imports more
     # Found out once for all forks, from /proc and /sys: a locked process cannot, and would do without vector instructions.
     torch.backends.cpu.get_cpu_capability()

@@ -68,7 +68,7 @@ def test_a_cell_that_fails_costs_its_own_question(work):
     work.ask(IS_SEVEN)
     result = work.grade("1/0", 'grader.check("q1")', "x = 7", 'grader.check("q2")')
     assert [question.points for question in result.questions] == [0, 1]
-    assert "Code cell 1 failed: ZeroDivisionError in line 1." in result.questions[0].note
+    assert "Code cell 1 failed: ZeroDivisionError: division by zero in line 1." in result.questions[0].detail
 
 
 def test_a_check_cell_is_found_by_its_text(work):
@@ -236,3 +236,15 @@ def test_a_lost_question_without_a_check_cell_costs_no_other(work):
     work.rewrite()
     result = work.grade(first, second, third, fourth)
     assert [(q.status, q.points) for q in result.questions] == [("died", 0)] + [("graded", 1)] * 3
+
+
+def test_scikit_learn_clusters(work):
+    """It looks for libraries of matrices when it is first used, where student code may not look."""
+    work.ask(IS_SEVEN)
+    code = """
+        import numpy as np
+        from sklearn.cluster import KMeans
+        x = 5 + len(set(KMeans(2, n_init=1).fit(np.array([[0.0], [0.1], [5.0], [5.1]])).labels_))
+    """
+    result = work.answer(code)
+    assert result.points == 1, result.detail

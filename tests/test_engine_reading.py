@@ -48,7 +48,7 @@ def test_a_pathological_file_is_unreadable(work, data, says):
 )
 def test_a_pathological_cell_fails_alone(work, code):
     result = graded(work, notebook(code, "x = 7", 'grader.check("q1")'))
-    assert result.points == 1 and "Code cell 1 failed" in result.questions[0].note
+    assert result.points == 1 and "Code cell 1 failed" in result.questions[0].detail
 
 
 def test_reading_has_a_time_limit(work, monkeypatch):

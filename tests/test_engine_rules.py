@@ -181,22 +181,16 @@ def test_rule_6_no_text_of_the_students_is_told(work, monkeypatch):
     assert "73.05" in told(work.grade(*cells, here=True))
 
 
-@pytest.mark.parametrize("stops", [False, True])
-def test_rule_6_which_cell_fails_and_how_is_not_told_once_a_hidden_input_is_known(work, monkeypatch, stops):
-    """In a later attempt neither: its process could have learnt the input from the first one, whatever way there is."""
-    work.ask("def test_f(f):\n    f(73.0519)", seconds=0.5 if stops else 10)
-    work.ask("def test_g(g):\n    g()", hidden=False)
-    first = "import time\ndef f(x): " + ("time.sleep(30)" if stops else "pass")
-    cells = [first, 'grader.check("q1")', "1", "raise KeyError", "def g(): pass", 'grader.check("q2")']
-    result = work.grade(*cells)
-    note = result.questions[1].note
-    assert note == "A code cell of this question failed: run the notebook from the top to see it."
-    assert "KeyError" in result.questions[1].detail
-    monkeypatch.setattr(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None), raising=False)
-    assert "Code cell 4 failed: KeyError in line 1." in work.grade(*cells, here=True).questions[1].note
+def test_rule_6_which_cell_fails_and_how_is_told_to_instructors_alone(work):
+    """Not even before a hidden input is known: this process could have one from an earlier submission, whatever way there is."""
+    work.ask("def test_f(f):\n    f()")
+    result = work.grade("x = 1\nraise KeyError", "2", "def f(): pass\nraise TypeError(3)", 'grader.check("q1")')
+    question = result.questions[0]
+    assert question.note == "A code cell of this question failed: run the notebook from the top to see it."
     assert (
-        "Code cell 1 failed: KeyError in line 2." in work.grade("x = 1\nraise KeyError", 'grader.check("q1")').questions[0].note
+        "Code cell 1 failed: KeyError" in question.detail and "Code cell 3 failed: TypeError: 3 in line 2." in question.detail
     )
+    assert question.points == 1 and "KeyError" not in told(result) and "cell 3" not in told(result)
 
 
 def test_rule_6_a_hint_is_one_of_the_authors(work):
@@ -384,7 +378,7 @@ def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, monkeypatc
     page = report.page(replace(result, student=HOSTILE))
     assert "alert(1)" in page and "<script>alert" not in page and "\x1b" not in page
     monkeypatch.setattr(report, "for_html", lambda text, lines=False: escaping.visible(text, lines))
-    assert "<script>alert" in report.page(result)
+    assert "<script>alert" in report.page(replace(result, student=HOSTILE))
     monkeypatch.setattr(escaping, "visible", lambda text, lines=False: text)
     assert "\x1b" in report.page(result)
 

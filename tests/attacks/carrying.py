@@ -8,14 +8,13 @@ from typing import Any
 from autograder import report, trusted
 from autograder.results import TestResult
 from tests.attacks.arena import Arena, attack
-from tests.attacks.switches import in_full, replaced, shadowed, with_the_same_inputs, without
+from tests.attacks.switches import in_full, replaced, with_the_same_inputs, without
 
 SEES = "seen = []\ndef f(x):\n    seen.append(x)\n"
 HIDDEN = "def test_f(f):\n    f(73.0519)"
 PUBLIC = "def test_g(g):\n    from dlcourse import check\n    check.close(g(), 1.0)"
 ENDS = ["import os\nos._exit(0)", 'grader.check("q3")']  # a lost question, after which nothing is run again for messages
 LIBC = ctypes.CDLL(None)
-never_tainted = shadowed(trusted.Trusted, "is_tainted", property(lambda self: False, lambda self, value: None))
 
 
 @attack("carry", aims_at="students read no text of their own process", off=in_full)
@@ -26,7 +25,7 @@ def tells_it_in_an_error_of_a_later_cell(arena):
     return arena.grade(SEES, 'grader.check("q1")', "raise ValueError(seen)", 'grader.check("q2")', honest=2).shows("73.05")
 
 
-@attack("carry", aims_at="how a cell fails is not told after a hidden input", off=never_tainted)
+@attack("carry", aims_at="students read no text of their own process", off=in_full)
 def tells_it_by_the_line_of_an_error(arena):
     """Forges the number of the line at which a later cell failed."""
     arena.ask(HIDDEN)
@@ -56,7 +55,7 @@ def writes_it_down_for_the_next_submission(arena):
     arena.ask(HIDDEN)
     note = str(arena.private / "note")
     arena.submit(f"def f(x): open({note!r}, 'w').write(str(x))", honest=1)
-    return arena.submit(f"import os\nif os.path.exists({note!r}): raise KeyError").shows("KeyError")
+    return arena.submit(f"import os\nif os.path.exists({note!r}): raise KeyError").shows("A code cell")
 
 
 @attack("carry", aims_at="seccomp", off=without("seccomp"))
@@ -73,7 +72,7 @@ def leaves_it_in_shared_memory(arena):
     """
     writes, reads = "\ndef f(x): note().value = str(x).encode()", "\nif note().value == b'73.0519': raise KeyError"
     arena.grade(code, writes, 'grader.check("q1")', honest=1)
-    told = arena.grade(code, reads, 'grader.check("q1")').shows("KeyError")
+    told = arena.grade(code, reads, 'grader.check("q1")').had("KeyError")
     found = LIBC.shmget(0x7352, 0, 0)
     if found >= 0:
         LIBC.shmctl(found, 0, None)
@@ -108,7 +107,7 @@ def uses(arena: Arena, learnt: int) -> bool:
 SAME = {"aims_at": "fresh inputs for each submission", "off": with_the_same_inputs}
 
 
-@attack("carry", aims_at="how a cell fails is not told after a hidden input", off=never_tainted)
+@attack("carry", aims_at="students read no text of their own process", off=in_full)
 def tells_it_by_the_kind_of_an_error(arena):
     """Chooses which built-in error a later cell fails with: three bits of a hidden input."""
     kinds = ["KeyError", "TypeError", "NameError", "IndexError", "OSError", "EOFError", "ValueError", "ZeroDivisionError"]

@@ -132,5 +132,5 @@ def with_the_same_inputs(arena: Arena) -> None:
 # Students are told what a test or a cell raised, in its own words.
 in_full = several(
     replaced(trusted, "_message", lambda error, names: f"{type(error).__name__}: {error}"),
-    edited(trusted.Trusted, "_cells", "return told[:MOST_TOLD], ", "return details[:MOST_TOLD], "),
+    edited(trusted.Trusted, "_cells", "return told, ", "return details[:MOST_TOLD], "),
 )
