@@ -380,7 +380,7 @@ def test_rule_11_text_of_the_students_is_hostile_on_the_way_out(work, monkeypatc
     monkeypatch.setattr(report, "for_html", lambda text, lines=False: escaping.visible(text, lines))
     assert "<script>alert" in report.page(replace(result, student=HOSTILE))
     monkeypatch.setattr(escaping, "visible", lambda text, lines=False: text)
-    assert "\x1b" in report.page(result)
+    assert "\x1b" in report.page(replace(result, student=HOSTILE))
 
 
 def test_rule_12_who_submitted_is_not_what_the_notebook_says(work, monkeypatch):
