@@ -7,6 +7,7 @@ import ast
 import io
 import json
 import re
+import sys
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ MAX_BYTES = 64 << 20  # of a notebook, pictures in its outputs included
 MAX_CODE = 1 << 20  # characters of all code cells; escaped, they still fit into a frame of wire.py
 MAX_CELLS = 2000
 MAX_ENTRIES = 1000
+NOTEBOOK = re.compile(r"\.ipynb$")
+LITTER = re.compile(r"checkpoints|(^|/)__MACOSX/|(^|/)\._[^/]*$")  # beside the notebook, from Jupyter and from macOS
 # Both are searched by the trusted side, so their time must grow with the text alone: no two repetitions meet over one space.
 CHECK = re.compile(r"""^(?![^\S\n]*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)["']""", re.M)
 SKIPPED = re.compile(
@@ -75,7 +78,7 @@ def _from_zip(data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             entries = packed.infolist()
-            names = [entry for entry in entries if entry.filename.endswith(".ipynb") and "checkpoints" not in entry.filename]
+            names = [entry for entry in entries if NOTEBOOK.search(entry.filename) and not LITTER.search(entry.filename)]
             if len(entries) > MAX_ENTRIES or len(names) != 1:
                 raise UnreadableError(f"the zip file must hold one notebook, and holds {len(names)}")
             if names[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -108,8 +111,8 @@ def _code_cells(made: Any) -> list[str]:
     return found
 
 
-def newer_syntax(cells: list[str]) -> str | None:
-    """Where a cell is written for a newer Python than this one, and for which; None if none is."""
+def newer_syntax(cells: list[str]) -> tuple[int, str] | None:
+    """The place of the first cell that is written for a newer Python than this one, as far as a line can tell, and a sentence."""
     for number, source in enumerate(cells, 1):
         try:
             with warnings.catch_warnings():
@@ -121,7 +124,9 @@ def newer_syntax(cells: list[str]) -> str | None:
             line = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else ""
             version = next((since for pattern, since in NEWER if pattern.search(line)), None)
             if version:
-                return f"code cell {number}, line {error.lineno}, is written for Python {version} or newer"
+                mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+                says = f"Code cell {number}, line {error.lineno}, cannot be read by Python {mine}, which grades: "
+                return number - 1, f"{says}it may be written for Python {version} or newer."
         except (ValueError, RecursionError, MemoryError):
             continue  # the cell will fail by itself
     return None
@@ -130,9 +135,12 @@ def newer_syntax(cells: list[str]) -> str | None:
 def segments(cells: list[str], questions: list[str]) -> list[Segment]:
     """The cells by question: everything up to the cell whose text checks it, as Restart-and-Run-All sees it.
 
-    A question that is checked twice ends at its last check; one that is checked nowhere is in no segment.
+    A question that is checked twice ends at its last check, and a cell that checks several counts for those that no cell
+    checks alone: it is a look at the whole at the end. One that is checked nowhere is in no segment.
     """
-    last = {match["question"]: place for place, source in enumerate(cells) for match in CHECK.finditer(source)}
+    checked = [{match["question"] for match in CHECK.finditer(source)} for source in cells]
+    last = {question: place for place, names in enumerate(checked) for question in names}
+    last |= {question: place for place, names in enumerate(checked) for question in names if len(names) == 1}
     ends: dict[int, list[str]] = {}
     for question in questions:
         if question in last:

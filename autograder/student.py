@@ -10,6 +10,7 @@ import importlib
 import io
 import linecache
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -34,6 +35,7 @@ PRINTED = 10_000  # characters that a test may see of what a call printed
 ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, *(type(iter(kind())) for kind in (list, tuple, dict, set, str)))
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 QUIET_MAGICS = frozenset(("matplotlib", "config", "load_ext", "reload_ext", "autoreload", "precision", "pylab", "aimport"))
+OPTIONS = re.compile(r"^(?:-[a-zA-Z]+ ?\d*\s+)+")  # of %timeit and its like
 TIMING_MAGICS = frozenset(("time", "timeit", "prun", "capture"))
 
 
@@ -74,7 +76,7 @@ class Shell(Nothing):
 
     def run_line_magic(self, name: str, line: str, *args: Any, **kwargs: Any) -> None:
         if name in TIMING_MAGICS:
-            self._run(line)
+            self._run(OPTIONS.sub("", line))
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> None:
         if name in TIMING_MAGICS:
@@ -488,14 +490,14 @@ def _read(data: bytes) -> dict[str, Any]:
     signal.setitimer(signal.ITIMER_VIRTUAL, READ_CPU_S)
     try:
         cells = notebook.read(data)
-        newer = notebook.newer_syntax(cells)
+        newer = notebook.newer_syntax(cells) or ()
     except notebook.UnreadableError as error:
         return {"unreadable": str(error)}
     except MemoryError:
         return {"unreadable": "the notebook takes more memory than the grader gives"}
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    return {"unreadable": newer} if newer else {"cells": cells}
+    return {"cells": cells, "newer": newer}
 
 
 def run(fd: int, data: bytes, bounds: containment.Bounds, parent: int) -> None:

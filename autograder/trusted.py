@@ -89,10 +89,12 @@ class Trusted:
         events: to whoever ordered it.
         cells: the notebook's code.
         link: to the student's side.
+        newer: place and sentence of a cell that this Python cannot read, if there is one.
     """
 
-    def __init__(self, events: "Events", cells: list[str], link: Link, attempt: Attempt, grace_s: float):
+    def __init__(self, events: "Events", cells: list[str], link: Link, attempt: Attempt, grace_s: float, newer: tuple = ()):
         self.events, self.cells, self.link, self.attempt, self.grace_s = events, cells, link, attempt, grace_s
+        self.newer = newer
         self.manifest = json.loads((Path(attempt.folder) / "manifest.json").read_text())
         self.questions = {question["id"]: question for question in self.manifest["questions"] if not question["manual"]}
         self.end = time.monotonic() + attempt.deadline_s
@@ -133,6 +135,8 @@ class Trusted:
             notes.append("Its check cell is missing, so it was tested at the end of the notebook.")
         if any(notebook.has_skipped_lines(self.cells[cell]) for cell in part.cells):
             notes.append("Shell commands and installs were skipped.")
+        if self.newer and self.newer[0] in part.cells:
+            notes.append(self.newer[1])
         limits = [self.questions[question]["time_limit_s"] * self.attempt.factor for question in questions]
         started, detail, status = time.monotonic(), "", "graded"
         open_questions = [q for q in questions if q not in self.attempt.done and q not in self.attempt.skipped]
@@ -281,7 +285,7 @@ def _attempt(events: Events) -> None:
     warnings.showwarning = lambda *facts, **more: None  # it would print the hidden test's line that called the student's code
     try:
         try:
-            cells = _cells(mine)
+            cells, newer = _cells(mine)
         except containment.MissingLayerError as error:
             events.tell("refused", detail=str(error))
             return
@@ -291,7 +295,7 @@ def _attempt(events: Events) -> None:
         events.tell("ready", pid=pid)
         order = events.take()  # only now is there anything here that a student may not know
         link = Link(mine.fileno(), pid, order["grace_s"])
-        Trusted(events, cells, link, Attempt(**order["attempt"]), order["grace_s"]).run()
+        Trusted(events, cells, link, Attempt(**order["attempt"]), order["grace_s"], newer).run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.kill(pid, signal.SIGKILL)
@@ -322,8 +326,8 @@ def _fork_student(data: bytes, bounds: containment.Bounds) -> tuple[int, socket.
     return pid, mine
 
 
-def _cells(mine: socket.socket) -> list[str]:
-    """The notebook's code, as the student's side read it, before any of it ran.
+def _cells(mine: socket.socket) -> tuple[list[str], tuple]:
+    """The notebook's code, as the student's side read it, before any of it ran; and what looks newer than this Python.
 
     Raises:
         MissingLayerError: that side cannot be contained.
@@ -342,4 +346,4 @@ def _cells(mine: socket.socket) -> list[str]:
         raise notebook.UnreadableError("reading the notebook brought Python down") from None
     if "unreadable" in told:
         raise notebook.UnreadableError(str(told["unreadable"]))
-    return told["cells"]
+    return told["cells"], told["newer"]

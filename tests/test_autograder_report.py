@@ -125,7 +125,8 @@ def test_hidden_tests_are_told_by_topic_points_and_hint_alone():
 
 
 @pytest.mark.parametrize(
-    ("exact", "shown"), [(0.0, "under 1 s"), (0.98, "under 1 s"), (1.2, "under 10 s"), (23.4, "under 60 s"), (999.0, "under 1000 s")]
+    ("exact", "shown"),
+    [(0.0, "under 1 s"), (0.98, "under 1 s"), (1.2, "under 10 s"), (23.4, "under 60 s"), (999.0, "under 1000 s")],
 )
 def test_times_are_rounded(exact, shown):
     assert report.seconds(exact) == shown

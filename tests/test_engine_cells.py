@@ -98,8 +98,6 @@ def test_a_question_without_its_check_cell_is_tested_at_the_end(work):
         (b'{"worksheets": []}', "no cells"),
         (b'{"cells": [{"cell_type": "code", "source": 3}]}', "cell 1 is broken"),
         (b"PK\x03\x04rubbish", "zip"),
-        (notebook("def f[T](x: T): return x"), "Python 3.12"),
-        (notebook("x = 1", "type A = int"), "cell 2"),
     ],
 )
 def test_what_is_no_notebook_says_where(work, data, says):
@@ -248,3 +246,27 @@ def test_scikit_learn_clusters(work):
     """
     result = work.answer(code)
     assert result.points == 1, result.detail
+
+
+@pytest.mark.parametrize("cell", ["def f[T](x: T): return x", "type A = int", "try: 1\nexcept ValueError, TypeError: 2"])
+def test_a_cell_for_a_newer_python_costs_its_own_question(work, cell):
+    work.ask(IS_SEVEN)
+    work.ask(IS_SEVEN)
+    result = work.grade(cell + "\nx = 7", 'grader.check("q1")', "x = 7", 'grader.check("q2")')
+    assert [question.points for question in result.questions] == [0, 1]
+    assert "Code cell 1, line" in result.questions[0].note and "or newer" in result.questions[0].note
+    assert result.questions[1].note == ""
+
+
+def test_a_last_cell_that_checks_everything_again_moves_no_question(work):
+    for _ in range(3):
+        work.ask(IS_SEVEN)
+    cells = ["x = 7", 'grader.check("q1")', "x = 8", 'grader.check("q2")', "x = 7"]
+    result = work.grade(*cells, "for name in []: pass\ngrader.check('q1'); grader.check('q2'); grader.check('q3')")
+    assert [question.points for question in result.questions] == [1, 0, 1]
+
+
+def test_options_of_magics(work):
+    work.ask(IS_SEVEN)
+    result = work.answer("%timeit -n 10 -r3 1 + 1\nx = 7")
+    assert result.points == 1 and result.note == "", result.detail

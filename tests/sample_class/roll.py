@@ -280,13 +280,7 @@ BROKEN = [
     ),
     unreadable("cem", "a notebook that was cut off", lambda notebook: notebook[: len(notebook) // 2]),
     unreadable("dana", "a zip file without a notebook", lambda notebook: zipped([("answers.txt", b"42")]), ending=".zip"),
-    Entry(
-        "eva",
-        "written for a newer Python",
-        (ALL, code("q1", "type Rows = list[float]")),
-        status="unreadable",
-        honest=False,
-    ),
+    Entry("eva", "a cell that is written for a newer Python", (ALL, code("q1", "type Rows = list[float]")), UNTRAINED),
 ]
 
 ATTACKS = [
