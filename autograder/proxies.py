@@ -40,6 +40,7 @@ PLAIN_ERRORS = {
 } | {"LinAlgError": np.linalg.LinAlgError}
 
 KEPT_BYTES = 1 << 20  # larger arrays are sent anew each time
+LASTING = (int, float, complex, str, bytes, type(None), np.generic)  # what nobody changes
 SHOWN = 12  # elements of an array or a list that a message shows
 
 _short = reprlib.Repr()
@@ -352,7 +353,7 @@ class Link:
         self.soft = 0.0  # when the student's code is interrupted; a little later it is killed
         self.lost: str | None = None
         self.memory_ran_out = False
-        self.last_call = ""
+        self.last_call: Call | None = None
         self.watched: list[Watched | None] = []  # by the calls that are open
         self.raised: list[Exception] = []  # by functions of the test that the student's code called, in this request
         self.read: np.ndarray | None = None  # the last attribute, alive until the next request: layer.gamma[0] = 1 changes it
@@ -362,7 +363,7 @@ class Link:
         """Nothing of the test before is left."""
         self.codec.begin_test()
         self.raised.clear()
-        self.last_call = ""
+        self.last_call = None
         self.first = next(self.codec.numbers)
 
     def begin(self, seconds: float) -> None:
@@ -370,7 +371,7 @@ class Link:
         self.soft = time.monotonic() + seconds
         self.pipe.deadline = self.soft + self.grace_s
         self.memory_ran_out = False
-        self.last_call = ""
+        self.last_call = None
 
     def request(self, op: str, **parts: Any) -> dict[str, Any]:
         """Ask, answer the calls that come back meanwhile, and return the reply.
@@ -432,7 +433,7 @@ class Link:
         poll = select.poll()
         poll.register(self.pipe.fd, select.POLLIN)
         until = self.soft
-        while not poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))):
+        while not self.pipe.is_ahead and not poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))):
             if time.monotonic() >= self.pipe.deadline:
                 raise wire.LateError
             os.kill(self.pid, signal.SIGALRM)
@@ -478,7 +479,7 @@ class Link:
         arrays = mutable_in(list(args), kwargs)
         self.codec.inputs = []
         watch = check.is_in_place()
-        self.last_call = f"{getattr(function, '_student_label', 'it')}({_arguments(args, kwargs)})"
+        self.last_call = Call(getattr(function, "_student_label", "it"), as_they_are(args), as_they_are(kwargs))
         facts = {"grad": torch.is_grad_enabled(), "errors": np.geterr()}
         self.watched.append(Watched(arrays) if watch else None)
         try:
@@ -486,7 +487,7 @@ class Link:
         finally:
             self.watched.pop()
         value = reply.get("value")
-        self.last_call += f" returned {shown(value)}"
+        self.last_call.returned = as_they_are((value,))
         if watch:
             _change(arrays, reply.get("changed"))
         elif _is_changed(arrays, mutable_in(list(args), kwargs, in_dicts=False), reply.get("changed")):
@@ -522,8 +523,40 @@ class Link:
         return [None if made is None else made.detach() for made in grads]
 
 
-def _arguments(args: tuple, kwargs: dict[str, Any]) -> str:
-    return ", ".join([shown(value) for value in args] + [f"{name}={shown(value)}" for name, value in kwargs.items()])
+@dataclass
+class Call:
+    """A call of a student's function, put into words only if its test fails.
+
+    Attributes:
+        returned: the result, as the only element; empty before it came.
+    """
+
+    label: str
+    args: tuple
+    kwargs: dict[str, Any]
+    returned: tuple = ()
+
+    def __str__(self) -> str:
+        given = [shown(value) for value in self.args] + [f"{name}={shown(value)}" for name, value in self.kwargs.items()]
+        came = "".join(f" returned {shown(value)}" for value in self.returned)
+        return f"{self.label}({', '.join(given)}){came}"
+
+
+class Words(str):
+    """What stands for a value in a message, without keeping it alive."""
+
+    __repr__ = str.__str__
+
+
+def as_they_are(value: Any) -> Any:
+    """What a message needs of a value that may be changed, or gone, before the message is written."""
+    if type(value) is np.ndarray and value.size <= SHOWN:
+        return value.copy()
+    if type(value) in (list, tuple) and len(value) <= SHOWN:
+        return type(value)(map(as_they_are, value))
+    if type(value) is dict:
+        return {key: as_they_are(item) for key, item in itertools.islice(value.items(), SHOWN)}
+    return value if isinstance(value, LASTING) else Words(shown(value))
 
 
 def shown(value: Any) -> str:

@@ -22,6 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
+PIECE = 1 << 20  # bytes that are written or read at once
+AHEAD = 1 << 14  # bytes beyond those asked for that are read with them
+JSON = json.JSONEncoder(ensure_ascii=False)
 MAX_TREE = 16 << 20  # bytes of JSON
 MAX_BYTES = 256 << 20  # of all buffers of a frame
 MAX_BUFFERS = 10_000
@@ -101,6 +104,9 @@ class LateError(Exception):
 class Pipe:
     """Frames over one end of a socket pair, by plain reads and writes.
 
+    A frame is written at once and read in one go where that can be: most are small, and every call of the system costs both
+    processes more than the frame itself. So one end has one `Pipe`, which may hold the beginning of the next frame.
+
     Args:
         fd: the descriptor. With deadlines it must be non-blocking.
         deadline: by the monotonic clock; None waits for ever. It holds for whole frames, however slowly they drip in.
@@ -108,40 +114,54 @@ class Pipe:
 
     def __init__(self, fd: int, deadline: float | None = None):
         self.fd, self.deadline = fd, deadline
+        self._ahead = b""  # was read, and belongs to what is asked for next
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether something of the next frame is here already: then nothing may come over the descriptor any more."""
+        return bool(self._ahead)
+
+    def _in_time(self) -> None:
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise LateError
 
     def _wait(self, event: int) -> None:
-        if self.deadline is None:
-            return
         poll = select.poll()
         poll.register(self.fd, event)
-        left = self.deadline - time.monotonic()
-        if left <= 0 or not poll.poll(math.ceil(left * 1000)):
+        left = math.inf if self.deadline is None else self.deadline - time.monotonic()
+        if left <= 0 or not poll.poll(None if left == math.inf else math.ceil(left * 1000)):
             raise LateError
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data).cast("B")
         while view.nbytes:
-            self._wait(select.POLLOUT)
+            self._in_time()
             try:
-                view = view[os.write(self.fd, view[: 1 << 20]) :]
+                view = view[os.write(self.fd, view[:PIECE]) :]
             except BlockingIOError:
-                continue
+                self._wait(select.POLLOUT)
             except OSError as error:
                 raise ClosedError from error
 
     def _read(self, count: int) -> bytearray:
         data = bytearray(count)
         view = memoryview(data)
+        known = min(count, len(self._ahead))
+        view[:known], self._ahead = self._ahead[:known], self._ahead[known:]
+        view = view[known:]
         while view.nbytes:
-            self._wait(select.POLLIN)
+            self._in_time()
+            spare = bytearray(AHEAD if view.nbytes <= PIECE else 0)
             try:
-                got = os.readv(self.fd, [view[: 1 << 20]])
+                got = os.readv(self.fd, [view[:PIECE], spare])
             except BlockingIOError:
+                self._wait(select.POLLIN)
                 continue
             except OSError as error:
                 raise ClosedError from error
             if got == 0:
                 raise ClosedError
+            self._ahead = bytes(spare[: max(0, got - view.nbytes)])
             view = view[got:]
         return data
 
@@ -156,14 +176,14 @@ class Pipe:
         try:
             made = {key: codec.encode(value, buffers) for key, value in message.items()}
             # No escapes: two lone surrogates side by side would be read as one character.
-            tree = json.dumps(made, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            tree = JSON.encode(made).encode("utf-8", "surrogatepass")
         except (ValueError, RuntimeError) as error:  # an integer of thousands of digits, a tensor that holds nothing
             raise WireError(str(error)) from error
         if len(tree) > MAX_TREE:
             raise WireError(f"a value of {len(tree) >> 20} MiB is too large to be sent")
         sizes = struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
-        self._write(HEADER.pack(len(tree), len(buffers)) + sizes + tree)
-        for data in buffers:
+        head = HEADER.pack(len(tree), len(buffers)) + sizes + tree
+        for data in [b"".join([head, *buffers])] if buffers.size <= PIECE else [head, *buffers]:
             self._write(data)
 
     def receive(self, codec: "Codec") -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from autograder.batch import Assignment, read_assignment
 from coursebuild import assignment, homework
 from coursebuild import settings as course_settings
 
@@ -27,8 +26,10 @@ def assigned(settings, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def hw1(settings) -> Assignment:
-    """Homework 1 as `make build` leaves it for the grader."""
+def hw1(settings):
+    """Homework 1 as `make build` leaves it for the grader, an autograder.batch.Assignment."""
+    from autograder.batch import read_assignment  # here, because tests of dlcourse also run where no grader is installed
+
     master = assignment.read(ROOT / "solutions" / "hw1_neural_networks" / "hw1_neural_networks.py")
     (homework.assign(master, settings) / "manifest.json").write_text(homework.manifest(master), encoding="utf-8")
     return read_assignment(settings.build, master.name)

@@ -203,5 +203,5 @@ QUADRATIC = re.compile(r"""^(?!\s*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)
 
 @attack("exhaust", aims_at="patterns take time in proportion", off=replaced(notebooks, "CHECK", QUADRATIC))
 def writes_many_empty_lines(arena):
-    """A cell of 30,000 line breaks, on which a careless pattern for check cells takes seconds for each question."""
-    return arena.grade("\n" * 30_000, *HONEST, honest=1).seconds > 2.5
+    """A cell of 60,000 line breaks, on which a careless pattern for check cells takes seconds for each question."""
+    return arena.grade("\n" * 60_000, *HONEST, honest=1).seconds > 2.5

@@ -96,7 +96,9 @@ def stopped(student: str, about: str, question: str, status: str, text: str) -> 
 
 SLOW = [
     Entry("ada", "the master's own answers, with its network", (ALL, train(small=False))),
-    stopped("boris", "a loop without end at the top of a cell", "q11", "timeout", "while True:\n    pass"),
+    stopped(
+        "boris", "waits for ever at the top of a cell", "q11", "timeout", "import time\n\nwhile True:\n    time.sleep(0.1)"
+    ),
     stopped(
         "chen",
         "a loop without end in a function that is graded",
