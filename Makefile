@@ -3,6 +3,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 LAB_ARGS ?=
 TEST_ARGS ?=
+# A file of tests stays on one worker, so what its tests share is made once.
+TEST_WORKERS ?= 2
 DEST ?=
 PY := .venv/bin/python
 MIN_PYTHON := 3.11
@@ -20,6 +22,7 @@ help: ## print this list
 	@echo "  PYTHON=python3.12       the interpreter to make .venv from ($(MIN_PYTHON) or newer)"
 	@echo "  TORCH_INDEX=ADDRESS     take torch from this package index, for one with CPU builds"
 	@echo "  LAB_ARGS='--port 9999'  passed on to jupyter lab;  TEST_ARGS='-k text' to pytest"
+	@echo "  TEST_WORKERS=4          processes that run the tests; 0 for none but pytest's own, as a debugger needs"
 
 setup: ## make or refresh .venv (the other targets do it themselves)
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
@@ -32,10 +35,10 @@ lab: setup ## open the lectures in JupyterLab
 	@"$(PY)" -m coursebuild lab $(LAB_ARGS)
 
 test: setup ## run the tests (under 20 minutes on 2 cores)
-	@"$(PY)" -m pytest -m "not slow" $(TEST_ARGS)
+	@"$(PY)" -m pytest -m "not slow" -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 test-slow: setup ## run the tests that are marked slow
-	@"$(PY)" -m pytest -m slow $(TEST_ARGS)
+	@"$(PY)" -m pytest -m slow -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 build: setup ## make the notebooks and the week table from their sources
 	@"$(PY)" -m coursebuild build

@@ -90,13 +90,11 @@ def assign(homework: Assignment, settings: Settings) -> Path:
         SourceError: otter refused the master.
     """
     folder, notebook = private_folder(homework, settings), master_notebook(homework)
-    made_from = folder / "made_from"  # written last: a build that was interrupted is done again
     digest = hashlib.sha256(f"{metadata.version('otter-grader')}\0{homework.path.stem}\0{notebook}".encode()).hexdigest()
-    wanted = [folder / "otter.ipynb", folder / "tests", folder / "autograder.zip"]
-    if made_from.exists() and made_from.read_text() == digest and all(path.exists() for path in wanted):
+    if _is_made(folder, digest):
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as tmp:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as tmp, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as beside:
         name = f"{homework.path.stem}.ipynb"
         (Path(tmp) / name).write_text(notebook, encoding="utf-8")
         # In a process of its own, because it changes the working directory.
@@ -105,15 +103,25 @@ def assign(homework: Assignment, settings: Settings) -> Path:
         zips = list((Path(tmp) / "made" / "autograder").glob("*.zip"))
         if done.returncode != 0 or len(zips) != 1:
             raise SourceError(homework.path, 1, f"otter assign failed:\n{(done.stdout + done.stderr).strip()[-2000:]}")
-        folder.mkdir(parents=True)
-        shutil.copy(zips[0], folder / "autograder.zip")
+        new = Path(beside) / folder.name
+        (new / "tests").mkdir(parents=True)
+        shutil.copy(zips[0], new / "autograder.zip")
         shutil.unpack_archive(zips[0], Path(tmp) / "unpacked")
-        (folder / "tests").mkdir()
         for path in sorted((Path(tmp) / "unpacked" / "tests").glob("*.py")):
-            shutil.copy(path, folder / "tests" / path.name)
-        shutil.copy(Path(tmp) / "made" / "student" / name, folder / "otter.ipynb")
-    made_from.write_text(digest)
+            shutil.copy(path, new / "tests" / path.name)
+        shutil.copy(Path(tmp) / "made" / "student" / name, new / "otter.ipynb")
+        (new / "made_from").write_text(digest)
+        if not _is_made(folder, digest):  # another build may have come first
+            shutil.rmtree(folder, ignore_errors=True)
+            new.rename(folder)
     return folder
+
+
+def _is_made(folder: Path, digest: str) -> bool:
+    """Whether otter's files for this very master are there, whole."""
+    made_from = folder / "made_from"
+    wanted = [folder / "otter.ipynb", folder / "tests", folder / "autograder.zip"]
+    return made_from.exists() and made_from.read_text() == digest and all(path.exists() for path in wanted)
 
 
 def release(homework: Assignment, settings: Settings) -> str:

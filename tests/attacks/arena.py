@@ -40,7 +40,7 @@ KINDS = {
     "carry": "carries hidden inputs out",
 }
 SECRET = "kestrel-7351"  # stands in the hidden test's text, and nowhere else
-WATCHED = (Path("/dev/shm"), Path("/var/tmp"))  # besides the folder of temporary files
+WATCHED = (Path("/dev/shm"), Path("/var/tmp"))  # besides the folder of temporary files; other programs write there too
 Switch = Callable[["Arena"], None]
 
 
@@ -196,7 +196,8 @@ class Arena:
 
     def _left(self) -> set[str]:
         """Files and processes that an attack could have left."""
-        found = {str(path) for folder in (self.temporary, *WATCHED) if folder.is_dir() for path in folder.iterdir()}
+        found = {str(path) for path in self.temporary.iterdir()} if self.temporary.is_dir() else set()
+        found |= {str(path) for folder in WATCHED if folder.is_dir() for path in folder.glob("left-by-attack*")}
         parents = [psutil.Process()]
         if submission._warm is not None and submission._warm.is_alive():
             parents.append(psutil.Process(submission._warm._process.pid))

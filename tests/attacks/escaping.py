@@ -173,10 +173,10 @@ def leaves_a_queue_of_messages(arena):
 @attack("escape", aims_at="Landlock", off=without("landlock"))
 def leaves_a_file_in_shared_memory(arena):
     """Writes to the machine's file system in memory, which every process sees."""
-    arena.does("open('/dev/shm/left-by-student', 'w').write('a')", honest=1)
-    there = os.path.exists("/dev/shm/left-by-student")  # noqa: PTH110
+    arena.does("open('/dev/shm/left-by-attack', 'w').write('a')", honest=1)
+    there = os.path.exists("/dev/shm/left-by-attack")  # noqa: PTH110
     if there:
-        os.unlink("/dev/shm/left-by-student")  # noqa: PTH108
+        os.unlink("/dev/shm/left-by-attack")  # noqa: PTH108
     return there
 
 
