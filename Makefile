@@ -3,8 +3,10 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 LAB_ARGS ?=
 TEST_ARGS ?=
-# A file of tests stays on one worker, so what its tests share is made once.
+# A file of tests stays on one worker, so what its tests share is made once. One thread each: on two cores, two processes
+# that wait for each other's threads take longer than one.
 TEST_WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 DEST ?=
 PY := .venv/bin/python
 MIN_PYTHON := 3.11
@@ -35,10 +37,10 @@ lab: setup ## open the lectures in JupyterLab
 	@"$(PY)" -m coursebuild lab $(LAB_ARGS)
 
 test: setup ## run the tests (under 20 minutes on 2 cores)
-	@"$(PY)" -m pytest -m "not slow" -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
+	@$(PYTEST) -m "not slow" $(TEST_ARGS)
 
 test-slow: setup ## run the tests that are marked slow
-	@"$(PY)" -m pytest -m slow -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
+	@$(PYTEST) -m slow $(TEST_ARGS)
 
 build: setup ## make the notebooks and the week table from their sources
 	@"$(PY)" -m coursebuild build

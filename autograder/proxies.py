@@ -9,7 +9,6 @@ import itertools
 import math
 import os
 import reprlib
-import select
 import signal
 import sys
 import time
@@ -430,10 +429,8 @@ class Link:
 
     def _await(self) -> None:
         """Wait for the reply to start; once the time is up, interrupt the student's code until it does."""
-        poll = select.poll()
-        poll.register(self.pipe.fd, select.POLLIN)
         until = self.soft
-        while not self.pipe.is_ahead and not poll.poll(max(0, math.ceil((until - time.monotonic()) * 1000))):
+        while not self.pipe.arrives(until - time.monotonic()):
             if time.monotonic() >= self.pipe.deadline:
                 raise wire.LateError
             os.kill(self.pid, signal.SIGALRM)

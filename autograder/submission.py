@@ -300,9 +300,7 @@ class _Pair:
 
     def next(self) -> dict[str, Any]:
         """The next event; 'gone' when the trusted side has ended or is late, and has been killed."""
-        poll = select.poll()
-        poll.register(self.connection.fileno(), select.POLLIN)
-        while not poll.poll(WATCH_S * 1000):
+        while not self.pipe.arrives(WATCH_S):
             if time.monotonic() > self.until:
                 return {"event": "gone", "status": "timeout"}
             if self.student is not None and not self.excess:

@@ -116,10 +116,13 @@ class Pipe:
         self.fd, self.deadline = fd, deadline
         self._ahead = b""  # was read, and belongs to what is asked for next
 
-    @property
-    def is_ahead(self) -> bool:
-        """Whether something of the next frame is here already: then nothing may come over the descriptor any more."""
-        return bool(self._ahead)
+    def arrives(self, seconds: float) -> bool:
+        """Whether something of the next frame is here, or comes within this time. The descriptor alone does not tell."""
+        if self._ahead:
+            return True
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        return bool(poll.poll(max(0, math.ceil(seconds * 1000))))
 
     def _in_time(self) -> None:
         if self.deadline is not None and time.monotonic() >= self.deadline:

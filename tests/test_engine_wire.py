@@ -8,6 +8,8 @@ import struct
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import tracemalloc
 from collections import Counter, OrderedDict, UserDict, deque
 from enum import IntEnum
@@ -19,8 +21,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
-from autograder import proxies, student, wire
-from tests import link_fuzz, wire_fuzz
+from autograder import proxies, student, submission, trusted, wire
+from tests import engine, link_fuzz, wire_fuzz
 from tests.engine import Work
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,6 +140,32 @@ EXACT = [
 @pytest.mark.parametrize("value", EXACT, ids=lambda value: repr(value)[:30].encode("ascii", "replace").decode())
 def test_values_at_the_edge(plain, value):
     assert wire_fuzz.same(plain.cross(value), value)
+
+
+def test_frames_that_come_together_are_read_one_by_one(plain):
+    """What was read too early is not lost, and nobody waits for it."""
+    large = np.arange(5 << 18)  # more than is written at once
+    sent = [1, "two", np.arange(3), large, {}, list(range(10_000)), None]
+    sender = threading.Thread(daemon=True, target=lambda: [plain.out.send({"value": value}, plain.sender) for value in sent])
+    sender.start()
+    for value in sent:
+        assert plain.back.arrives(10)
+        assert wire_fuzz.same(plain.back.receive(plain.receiver)["value"], value)
+    sender.join()
+    assert not plain.back.arrives(0)
+
+
+def test_events_that_come_together_are_heard_at_once(tmp_path):
+    """Or a question would have begun without its time."""
+    mine, theirs = socket.socketpair()
+    pair = submission._Pair(mine, tmp_path, engine.QUICK)
+    events = trusted.Events(theirs.fileno())
+    events.tell("question", number=1)
+    events.tell("begin", number=2)
+    pair.until = time.monotonic() + 1
+    assert [pair.next()["event"], pair.next()["event"], pair.next()["event"]] == ["question", "begin", "gone"]
+    pair.close()
+    theirs.close()
 
 
 def test_long_long_is_the_integer_of_its_size(plain):
