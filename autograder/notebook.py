@@ -114,6 +114,7 @@ def _code_cells(made: Any) -> list[str]:
 def newer_syntax(cells: list[str]) -> tuple[int, str] | None:
     """The place of the first cell that is written for a newer Python than this one, as far as a line can tell, and a sentence."""
     for number, source in enumerate(cells, 1):
+        code = source
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -127,8 +128,10 @@ def newer_syntax(cells: list[str]) -> tuple[int, str] | None:
                 mine = f"{sys.version_info.major}.{sys.version_info.minor}"
                 says = f"Code cell {number}, line {error.lineno}, cannot be read by Python {mine}, which grades: "
                 return number - 1, f"{says}it may be written for Python {version} or newer."
-        except (ValueError, RecursionError, MemoryError):
-            continue  # the cell will fail by itself
+        except UnreadableError:  # the time for a look is up
+            raise
+        except Exception:
+            continue  # the cell will fail by itself: IPython's own errors for what it cannot read are of many kinds
     return None
 
 

@@ -15,6 +15,7 @@ import time
 import types
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,6 @@ PLAIN_ERRORS = {
     and not issubclass(kind, (StopIteration, StopAsyncIteration, UnicodeError, ExceptionGroup, Warning))
 } | {"LinAlgError": np.linalg.LinAlgError}
 
-KEPT_BYTES = 1 << 20  # larger arrays are sent anew each time
 LASTING = (int, float, complex, str, bytes, type(None), np.generic)  # what nobody changes
 SHOWN = 12  # elements of an array or a list that a message shows
 
@@ -212,6 +212,25 @@ class TrustedCodec(wire.Codec):
         self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
         self.inputs: list[torch.Tensor] = []  # of the call that is being made
+        self.holders: Counter[int] = Counter()  # what stands here for an object over there, by its number
+        self.unheld: list[int] = []
+
+    def hold(self, number: int, holder: Any) -> None:
+        """The other side must keep its object for as long as this lives."""
+        self.holders[number] += 1
+        weakref.finalize(holder, self._let_go, number).atexit = False
+
+    def _let_go(self, number: int) -> None:
+        self.holders[number] -= 1
+        self.unheld.append(number)
+
+    def released(self) -> list[int]:
+        """Objects that nothing here stands for any more: the other side would keep them all, graphs of gradients too."""
+        numbers, self.unheld = set(self.unheld), []
+        found = [number for number in numbers if not self.holders[number]]
+        for number in found:
+            del self.holders[number]
+        return found
 
     def encode(self, value: Any, buffers: wire.Outgoing, depth: int = 0) -> Any:
         if type(value) is StudentObject:
@@ -224,7 +243,7 @@ class TrustedCodec(wire.Codec):
             for number, (tensor, version) in self.leaves.items():
                 if tensor() is value and value._version == version:
                     return ["o", number]
-        if type(value) is np.ndarray and value.dtype.str in wire.DTYPES and 0 < value.nbytes <= KEPT_BYTES:
+        if type(value) is np.ndarray and value.dtype.str in wire.DTYPES and 0 < value.nbytes <= wire.KEPT_BYTES:
             return ["k", self.number(value), layout(value), super().encode(value, buffers, depth)]
         return super().encode(value, buffers, depth)
 
@@ -270,6 +289,7 @@ class TrustedCodec(wire.Codec):
                 StudentIterator(self.link, number) if kind == "iterator" else StudentObject(self.link, number, f"a {name[:80]}")
             )
             self.objects[number] = found
+            self.hold(number, found)
         return found
 
     def tensor_facts(self, tensor: torch.Tensor) -> tuple:
@@ -286,11 +306,14 @@ class TrustedCodec(wire.Codec):
         if type(number) is not int or not (tensor.is_floating_point() or tensor.is_complex()):
             raise wire.WireError("a tensor cannot have a gradient")
         if is_leaf is not True:
-            return _Node.apply(self.link, number, torch.zeros((), requires_grad=True), tensor, *self.inputs)
+            made = _Node.apply(self.link, number, torch.zeros((), requires_grad=True), tensor, *self.inputs)
+            self.hold(number, made if made.grad_fn is None else made.grad_fn)
+            return made
         made = torch.nn.Parameter(tensor) if is_parameter is True else tensor.requires_grad_()
         if grad is not None:
             set_grad(made, grad)
         self.leaves[number] = (weakref.ref(made), made._version)
+        self.hold(number, made)
         return made
 
 
@@ -387,6 +410,7 @@ class Link:
         number, raised_before = self.count, len(self.raised)
         try:
             facts = {"from_scratch": check.is_from_scratch(), "first": self.first, "now": self.codec.changed()}
+            facts["released"] = self.codec.released()
             self.read = None
             self._send({"op": op, "id": number, **facts, **parts})
             while True:
@@ -412,8 +436,9 @@ class Link:
             self._raise(reply["error"], raised_before)
         del self.raised[raised_before:]
         value, theirs = reply.get("value"), reply.get("number")
-        if type(value) is np.ndarray and value.nbytes <= KEPT_BYTES and type(theirs) is int and theirs >= 0:
+        if type(value) is np.ndarray and value.nbytes <= wire.KEPT_BYTES and type(theirs) is int and theirs >= 0:
             self.codec.know(value, -1 - theirs)
+            self.codec.hold(theirs, value)
             self.read = value
         return reply
 

@@ -4,11 +4,16 @@ It was forked before the trusted side opened a test, so there is nothing to be f
 this process, it does to itself. What it sends is judged by the trusted side alone.
 """
 
+import __future__
+
 import builtins
 import contextlib
+import functools
 import importlib
 import io
+import itertools
 import linecache
+import operator
 import os
 import re
 import signal
@@ -31,6 +36,7 @@ PIPE = 3  # the descriptor of the only way out
 READ_CPU_S = 5.0  # to read a notebook, which takes a second for a large one; some texts take a parser for ever
 TEXT = 1000  # characters of an error's text
 WARNINGS = 20
+FUTURES = functools.reduce(operator.or_, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names))
 PRINTED = 10_000  # characters that a test may see of what a call printed
 ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, *(type(iter(kind())) for kind in (list, tuple, dict, set, str)))
 VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
@@ -109,16 +115,21 @@ class StudentCodec(wire.Codec):
 
     def __init__(self, side: "Side"):
         self.side = side
-        self.objects: list[Any] = []
-        self.numbers: dict[int, int] = {}  # by id(); the list keeps the objects alive
+        self.objects: dict[int, Any] = {}  # what the other side has something for that stands for it
+        self.numbers: dict[int, int] = {}  # by id(), of the same
+        self.next = itertools.count()
         self.inputs: list[torch.Tensor] = []  # tensors that came in since the last call, and want gradients
         self.kept: dict[int, np.ndarray] = {}  # by the other side's numbers, the arrays that the test which runs has passed
 
     def number(self, value: Any) -> int:
         if id(value) not in self.numbers:
-            self.objects.append(value)
-            self.numbers[id(value)] = len(self.objects) - 1
+            number = self.numbers[id(value)] = next(self.next)
+            self.objects[number] = value
         return self.numbers[id(value)]
+
+    def release(self, number: int) -> None:
+        """The other side has nothing left that stands for this object."""
+        self.numbers.pop(id(self.objects.pop(number, None)), None)
 
     def refer(self, value: Any) -> list:
         kind = "iterator" if type(value) in ITERATORS else "object"
@@ -139,7 +150,7 @@ class StudentCodec(wire.Codec):
         Args:
             number: the other side's, or -1 less one of this side's.
         """
-        old = self.kept.get(number) if number >= 0 else self.objects[-1 - number]
+        old = self.kept.get(number) if number >= 0 else self.objects.get(-1 - number)
         if old is None or old.shape != array.shape or old.dtype != array.dtype or not old.flags.writeable:
             self.kept[number] = array
             return array
@@ -273,6 +284,7 @@ class Side:
         self.watched: list[Watched | None] = []  # by the calls that are open
         self.changed_before: list[list] = []  # by the call that has just raised
         self.is_running = False  # student code, which may be interrupted
+        self.futures = 0
         self.main = types.ModuleType("__main__")
         sys.modules["__main__"] = self.main
         self.names = self.main.__dict__
@@ -301,6 +313,9 @@ class Side:
                 return request
             for number in [number for number in self.codec.kept if number < request["first"]]:
                 del self.codec.kept[number]
+            for number in request["released"]:
+                self.tapes.pop(number, None)
+                self.codec.release(number)
             reply = self._answer(request)
             try:
                 self.pipe.send(reply, self.codec)
@@ -348,7 +363,9 @@ class Side:
         name = f"<cell {number + 1}>"
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for inspect.getsource
         with self.student_code():
-            exec(compile(source, name, "exec"), self.names)
+            code = compile(source, name, "exec", flags=self.futures, dont_inherit=True)
+            self.futures |= code.co_flags & FUTURES  # they hold for the cells below, too
+            exec(code, self.names)
         return {}
 
     def _do_name(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -369,7 +386,9 @@ class Side:
 
     def _found(self, value: Any) -> dict[str, Any]:
         """What was asked for. An array has a number, under which the other side tells what it has changed in it."""
-        return {"value": value, "number": self.codec.number(value)} if type(value) is np.ndarray else {"value": value}
+        if type(value) is np.ndarray and value.nbytes <= wire.KEPT_BYTES:
+            return {"value": value, "number": self.codec.number(value)}
+        return {"value": value}
 
     def _do_next(self, request: dict[str, Any]) -> dict[str, Any]:
         with self.student_code():
@@ -416,7 +435,7 @@ class Side:
             request["tensor"].backward(request["grad"], retain_graph=True)
         leaves = [
             [number, value.grad]
-            for number, value in enumerate(self.codec.objects)
+            for number, value in self.codec.objects.items()
             if isinstance(value, torch.Tensor) and value.is_leaf and value.requires_grad and value.grad is not None
         ]
         return {"grads": [tensor.grad for tensor in inputs], "leaves": leaves}
@@ -489,8 +508,10 @@ def _read(data: bytes) -> dict[str, Any]:
     signal.signal(signal.SIGVTALRM, late)
     signal.setitimer(signal.ITIMER_VIRTUAL, READ_CPU_S)
     try:
-        cells = notebook.read(data)
-        newer = notebook.newer_syntax(cells) or ()
+        cells, newer = notebook.read(data), ()
+        # A cell on which this takes for ever will take its own question's time.
+        with contextlib.suppress(notebook.UnreadableError):
+            newer = notebook.newer_syntax(cells) or ()
     except notebook.UnreadableError as error:
         return {"unreadable": str(error)}
     except MemoryError:

@@ -116,20 +116,22 @@ class Trusted:
             is_tail = not part.questions
             if is_tail and not set(missing) - set(self.attempt.done) - set(self.attempt.skipped):
                 continue
+            blamed = list(part.questions)  # whose cells the next attempt does not run
             try:
-                self._segment(part, missing if is_tail else list(part.questions), is_tail)
+                by_cells = self._segment(part, missing if is_tail else list(part.questions), is_tail)
+                blamed = blamed if by_cells or len(blamed) == 1 else []
             except LostError as error:  # the alarm rang between two steps
                 self.link.lost = error.status
             self._stop_clock()
             if self.link.lost:
-                self.events.tell("lost", questions=list(part.questions), status=self.link.lost)
+                self.events.tell("lost", questions=blamed, status=self.link.lost)
                 return
         self.events.tell("finished")
 
-    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> None:
-        """The cells of a segment, then its tests."""
-        if set(part.questions) & set(self.attempt.skipped):
-            return
+    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> bool:
+        """The cells of a segment, then its tests. True if the student's side was lost by the cells."""
+        if part.questions and set(part.questions) <= set(self.attempt.skipped):
+            return False
         notes = []
         if is_tail:
             notes.append("Its check cell is missing, so it was tested at the end of the notebook.")
@@ -137,10 +139,10 @@ class Trusted:
             notes.append("Shell commands and installs were skipped.")
         if self.newer and self.newer[0] in part.cells:
             notes.append(self.newer[1])
-        limits = [self.questions[question]["time_limit_s"] * self.attempt.factor for question in questions]
+        limits = {question: self.questions[question]["time_limit_s"] * self.attempt.factor for question in questions}
         started, detail, status = time.monotonic(), "", "graded"
         open_questions = [q for q in questions if q not in self.attempt.done and q not in self.attempt.skipped]
-        self._begin(open_questions or questions, TAIL_S if is_tail else sum(limits))
+        self._begin(open_questions or questions, TAIL_S if is_tail else sum(limits.values()))
         try:
             told, detail = self._cells(part)
             notes += told
@@ -148,19 +150,21 @@ class Trusted:
             status = "timeout"
         except LostError as error:
             status = error.status
-        is_lost = self.link.lost  # by its cells, and with them all of its questions
+        by_cells = bool(self.link.lost)
+        is_tested = not by_cells and (is_tail or status == "graded")
         for question in open_questions:
             tests: list[TestResult] = []
-            if is_tail and not is_lost:
+            if is_tested and (is_tail or len(questions) > 1):  # the questions have cells in common, and nothing else
                 if self.link.lost:
-                    return  # by another question: this one is tested by the next attempt
+                    return False  # by another question: this one is tested by the next attempt
                 started = time.monotonic()
-                self._begin([question], self.questions[question]["time_limit_s"] * self.attempt.factor)
-            if status == "graded" or (is_tail and not is_lost):
+                self._begin([question], limits[question])
+            if is_tested:
                 status = self._test(question, tests)
             seconds = time.monotonic() - started
             facts = {"note": " ".join(notes), "detail": detail, "seconds": seconds}
             self.events.tell("question", question=question, status=status, tests=[asdict(test) for test in tests], **facts)
+        return by_cells
 
     def _begin(self, questions: list[str], seconds: float) -> None:
         seconds = max(0.0, min(seconds, self.end - time.monotonic()))
@@ -230,9 +234,12 @@ class Trusted:
 
     def _detail(self, error: Exception) -> str:
         """What went in, what came out and what was expected, for the instructor."""
-        text = str(error) if isinstance(error, check.CheckError) else f"{type(error).__name__}: {error}"
-        call = f"{self.link.last_call}: " if self.link.last_call else ""
-        return f"{call}{text}"[: 2 * TEXT]
+        try:
+            text = str(error) if isinstance(error, check.CheckError) else f"{type(error).__name__}: {error}"
+            call = f"{self.link.last_call}: " if self.link.last_call else ""
+            return f"{call}{text}"[: 2 * TEXT]
+        except Exception as other:  # Python writes no number of more than 4300 digits, and memory may be out
+            return f"It cannot be put into words ({type(other).__name__})."
 
 
 def _message(error: Exception, names: Names) -> str:

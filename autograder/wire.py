@@ -25,6 +25,7 @@ import torch
 PIECE = 1 << 20  # bytes that are written or read at once
 AHEAD = 1 << 14  # bytes beyond those asked for that are read with them
 JSON = json.JSONEncoder(ensure_ascii=False)
+KEPT_BYTES = 1 << 20  # of an array that keeps its identity; larger ones are sent anew each time
 MAX_TREE = 16 << 20  # bytes of JSON
 MAX_BYTES = 256 << 20  # of all buffers of a frame
 MAX_BUFFERS = 10_000

@@ -270,3 +270,45 @@ def test_options_of_magics(work):
     work.ask(IS_SEVEN)
     result = work.answer("%timeit -n 10 -r3 1 + 1\nx = 7")
     assert result.points == 1 and result.note == "", result.detail
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["def helper():\n    a = 1\n  return a", 'a = %"""', "\n".join(["%time 1"] * 501)],
+    ids=["indentation", "a magic without an end", "too many magics"],
+)
+def test_what_ipython_cannot_read_costs_its_own_question(work, code):
+    work.ask(IS_SEVEN)
+    work.ask(IS_SEVEN)
+    result = work.grade(code, 'grader.check("q1")', "x = 7", 'grader.check("q2")')
+    assert [question.points for question in result.questions] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("def f(x):\n    return bytearray(1 << 40)", "memory"),
+        ("def f(x):\n    while True: pass", "timeout"),
+        ("import os\ndef f(x):\n    os._exit(0)", "died"),
+        (
+            "def f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
+            "timeout",
+        ),
+    ],
+    ids=["memory", "soft", "dead", "hard"],
+)
+def test_a_cell_that_checks_several_questions_lets_none_pay_for_another(work, code, status):
+    for name in "fgh":
+        work.ask(f"def test_{name}({name}):\n    from dlcourse import check\n    check.close({name}(2), 4)", seconds=1)
+    checks = 'grader.check("q1")\ngrader.check("q2")\ngrader.check("q3")'
+    result = work.grade(code, "def g(x): return 2 * x", "def h(x): return x + 2", checks)
+    assert [(question.status, question.points) for question in result.questions] == [(status, 0), ("graded", 1), ("graded", 1)]
+    result = work.grade(
+        code.replace("def f(x)", "def f(x=0)") + "\nf()", "def g(x): return 2 * x\ndef h(x): return x + 2", checks
+    )
+    assert result.points == (2 if status == "memory" else 0), "cells that stop the notebook cost all that they are for"
+
+
+def test_a_future_import_holds_for_the_cells_below(work):
+    work.ask(IS_SEVEN)
+    assert work.grade("from __future__ import annotations", "def f(a: Nowhere): pass\nx = 7", 'grader.check("q1")').points == 1

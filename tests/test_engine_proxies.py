@@ -378,3 +378,45 @@ def test_an_error_of_an_earlier_call_is_not_raised_again(work):
     """)
     assert work.answer(AGAIN).points == 0
     assert work.answer("def f(g):\n    f.g = g\ndef h():\n    f.g()").points == 1
+
+
+def test_a_number_that_cannot_be_written_fails_its_test(work):
+    """Of 4301 digits: Python refuses to make a text of it, for the wire as for a message."""
+    work.ask("def test_f(f):\n    from dlcourse import check\n    check.close(f(2 * f(1)), 4)")
+    result = work.answer("def f(x): return 9 * 10**4299 if x == 1 else x")
+    assert (result.status, result.points) == ("graded", 0) and "words" in result.tests[0].detail
+
+
+def test_what_no_test_holds_is_let_go(work):
+    """A test that trains a student's network needs the memory of one step, not of all."""
+    work.ask(
+        "def test_net(make, count):\n    import torch\n    net = make()\n"
+        "    optimizer = torch.optim.SGD(list(net.parameters()), lr=0.01)\n    x = torch.ones(4, 3)\n"
+        "    for i in range(30):\n        optimizer.zero_grad()\n        layer = net.layer\n"
+        "        loss = (layer(x) ** 2).mean()\n        loss.backward()\n        optimizer.step()\n"
+        "    del loss, layer\n    before = count()\n"
+        "    for i in range(30):\n        assert net.big.shape == (300, 1000) and net.layer(x).shape == (4, 2)\n"
+        "    assert count() - before < 5, (before, count())\n    assert before < 12, before\n"
+        "    assert [parameter.grad is not None for parameter in net.parameters()] == [True, True]"
+    )
+    code = """
+        import gc, torch
+
+        class Net:
+            def __init__(self):
+                self.layer = torch.nn.Linear(3, 2)
+            def parameters(self):
+                return self.layer.parameters()
+            @property
+            def big(self):
+                return torch.ones(300, 1000).numpy()
+
+        def make():
+            return Net()
+
+        def count():
+            gc.collect()
+            return sum(type(thing) is torch.Tensor and thing.grad_fn is not None for thing in gc.get_objects())
+    """
+    result = work.answer(code)
+    assert result.points == 1, result.tests[0].detail

@@ -3028,7 +3028,8 @@ def test_refused_shapes(momentum, rmsprop, adam):
     ]:
         w, first, second = rng.standard_normal((3, 2, 3))
         undisturbed = {}
-        with check.in_place(), check.from_scratch():
+        pristine = {"w": w, "the first gradient": first, "the second gradient": second}
+        with check.unchanged(**pristine), check.from_scratch():
             got_second = function(w, second, {}, 0.1, **settings)
             after_first = function(w, first, undisturbed, 0.1, **settings)
             after_second = function(w, second, undisturbed, 0.1, **settings)
@@ -3036,7 +3037,7 @@ def test_refused_shapes(momentum, rmsprop, adam):
         for left, right in [*pairs, ((3,), (2, 3)), ((1,), (4,)), ((1, 3), (3,))]:
             bad_w, bad_g = rng.standard_normal(left), rng.standard_normal(right)
             fresh, used = {}, {}
-            with check.in_place(), check.from_scratch():
+            with check.unchanged(**pristine), check.from_scratch():
                 check.raises(ValueError, function, bad_w, bad_g, fresh, 0.1, name=f"{rule} with two shapes", **settings)
                 after_none = function(w, first, fresh, 0.1, **settings)
                 function(w, first, used, 0.1, **settings)

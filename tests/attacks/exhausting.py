@@ -195,7 +195,7 @@ def writes_a_cell_that_takes_long_to_read(arena):
     """A line of 2,000 characters on which the search for newer syntax takes minutes, in the grader, before a clock runs."""
     if arena.is_off:
         arena.patch.setattr(submission, "START_S", 4.0)  # it would be a minute
-    return arena.grade('f"{' * 700 + " $", *HONEST).is_without_score
+    return arena.grade('f"{' * 700 + " $", *HONEST, honest=1).is_without_score
 
 
 QUADRATIC = re.compile(r"""^(?!\s*#).*?\bgrader\.check\(\s*["'](?P<question>\w+)["']""", re.M)

@@ -514,6 +514,23 @@ def optimizer_in_the_state():
         return w - lr * (m / (1 - beta1**rule.t)) / (np.sqrt(s / (1 - beta2**rule.t)) + eps)
 
 
+@wrong(hint="What a function is given stays as it is")
+def gradients_are_zeroed():
+    """No step at all, and zeros in g: a test that works out what to expect only afterwards expects no step either."""
+
+    def momentum(w, g, state, lr, beta=0.9):
+        if w.shape != g.shape:
+            raise ValueError(f"w and g must have the same shape, got {w.shape} and {g.shape}")
+        g[...] = 0
+        return w.copy()
+
+    def rmsprop(w, g, state, lr, alpha=0.99, eps=1e-8):
+        return momentum(w, g, state, lr)
+
+    def adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
+        return momentum(w, g, state, lr)
+
+
 @right
 def first_step_apart():
     """The first step needs no zeros, gradients are copied before they are kept, and the step is counted downwards."""
