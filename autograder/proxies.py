@@ -230,6 +230,7 @@ class TrustedCodec(wire.Codec):
         found = [number for number in numbers if not self.holders[number]]
         for number in found:
             del self.holders[number]
+            self.leaves.pop(number, None)
         return found
 
     def encode(self, value: Any, buffers: wire.Outgoing, depth: int = 0) -> Any:
@@ -501,7 +502,7 @@ class Link:
         arrays = mutable_in(list(args), kwargs)
         self.codec.inputs = []
         watch = check.is_in_place()
-        self.last_call = Call(getattr(function, "_student_label", "it"), as_they_are(args), as_they_are(kwargs))
+        made = self.last_call = Call(getattr(function, "_student_label", "it"), as_they_are(args), as_they_are(kwargs))
         facts = {"grad": torch.is_grad_enabled(), "errors": np.geterr()}
         self.watched.append(Watched(arrays) if watch else None)
         try:
@@ -509,7 +510,7 @@ class Link:
         finally:
             self.watched.pop()
         value = reply.get("value")
-        self.last_call.returned = as_they_are((value,))
+        made.returned, self.last_call = as_they_are((value,)), made  # a callback may have made another call
         if watch:
             _change(arrays, reply.get("changed"))
         elif _is_changed(arrays, mutable_in(list(args), kwargs, in_dicts=False), reply.get("changed")):

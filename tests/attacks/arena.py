@@ -26,7 +26,7 @@ import psutil
 from autograder import report, submission, trusted
 from autograder.results import SubmissionResult, to_json
 from autograder.submission import Limits
-from tests.engine import QUICK, Work, notebook
+from tests.engine import QUICK, Work, close_all_but, notebook
 
 KINDS = {
     "read": "reads what it may not",
@@ -243,6 +243,7 @@ DONE = """
 CALL = "def test_f(f):\n    f()"
 RIGHT = f"def f(x): return 3 * x + {len(SECRET)}"
 FORKED: list[int] = []
+OPEN: list[int] = []  # descriptors that a grader had open at the fork
 
 
 def fork_here() -> "submission.socket.socket":
@@ -251,7 +252,7 @@ def fork_here() -> "submission.socket.socket":
     pid = os.fork()
     if pid == 0:
         with suppress(BaseException):
-            mine.close()
+            close_all_but(theirs.fileno(), *OPEN)
             trusted.serve(theirs.fileno())
         os._exit(0)
     FORKED.append(pid)

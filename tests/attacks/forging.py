@@ -48,7 +48,7 @@ def tells_the_grader_that_all_is_right(arena):
             "detail", ""]
     event = {"event": "question", "question": "q1", "status": "graded", "tests": ["l", test], "note": "", "detail": "",
              "seconds": 0.0}
-    for fd in range(4, 64):
+    for fd in range(63, 3, -1):  # its own channel last
         try:
             os.write(fd, frame(event))
         except OSError:

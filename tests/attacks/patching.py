@@ -89,11 +89,11 @@ def patches_what_is_sent(arena):
 
 @attack("patch", aims_at=OWN_PROCESS, off=in_one_process)
 def patches_json(arena):
-    """It replaces `json.dumps`, by which results are written, and puts other numbers into the text."""
+    """It replaces the encoder by which results are written, and puts other numbers into the text."""
     code = """
         import json
-        real = json.dumps
-        json.dumps = lambda *args, **settings: real(*args, **settings).replace('"points", 0', '"points", 1')
+        real = json.JSONEncoder.encode
+        json.JSONEncoder.encode = lambda self, value: real(self, value).replace('"points", 0', '"points", 1')
     """
     return arena.submit(code).gained
 

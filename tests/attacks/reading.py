@@ -11,6 +11,7 @@ from otter.test_files import create_test_file
 
 from autograder import proxies, student, trusted
 from dlcourse import check
+from tests.attacks import arena as arenas
 from tests.attacks.arena import TEST, Arena, attack
 from tests.attacks.switches import edited, in_one_process, replaced, without
 
@@ -237,7 +238,8 @@ def reads_files_that_were_open_before(arena):
                 continue
         raise ValueError(b"".join(text for text in texts if b"marked" in text)[-500:])
     """
-    with Path(arena.test_file).open("rb"):
+    with Path(arena.test_file).open("rb") as opened:
+        arena.patch.setattr(arenas, "OPEN", [opened.fileno()])
         return arena.submit(code).had(arena.secret)
 
 
