@@ -184,17 +184,16 @@ def calls_a_function_of_another_question(arena):
     return arena.grade(first, 'grader.check("q1")', "def find(x): return kept[0](x)", 'grader.check("q2")', honest=1).gained
 
 
-OUTSIDE = (
-    """
+OUTSIDE = """
     def test_use(make, use):
-        # It draws where the student's generator stands, and tells what it drew.
+        # It draws where the student's generator stands, and tells what it drew. What it keeps fills the gaps of the memory
+        # around, so that it does not take luck to meet it.
         from dlcourse import check
         marked = "kestrel-7351"
+        kept = [(f'marked = "{marked}"' * 30 + str(i)).encode() for i in range(20_000)]
         drawn = make().integers(1 << 32, size=150_000, dtype="uint32")
-        check.close(use(drawn), len(marked))
+        check.close(use(drawn), len(marked) + 0 * len(kept))
 """
-    + "        # and so on, as the text of a test is long\n" * 40
-)
 ANY_PLACE = edited(wire, "_generator", "_check_state(state, made.state)", "pass")
 
 
@@ -218,7 +217,7 @@ def sends_a_generator_that_stands_outside(arena):
         text = untempered(drawn).astype("<u4").tobytes()
         return len(re.findall(b'marked = "([a-z]+-[0-9]+)"', text)[0])
     """
-    places = -140_000, -280_000, -560_000, 700, 150_000  # where the text lies is another matter each time
+    places = -140_000, -280_000, 700, 150_000  # before its numbers, and behind them
     return any(arena.submit(forging(code).replace("PLACE", str(place))).gained for place in places)
 
 

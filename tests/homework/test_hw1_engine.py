@@ -27,7 +27,6 @@ STILL_ACCEPTED: dict[str, str] = {}
 
 # Wrong answers that are caught, but are told another hint than in one process, and why.
 HINTED_OTHERWISE = {
-    "q5.velocity_added_into_g": "what happens to a gradient after the call does not come back",
     "q9.validates_on_the_exam": "its process cannot open those fonts, so that it ends in an error",
     "q7.one_array_of_ones": "arrays that share memory in the student's process are two in the test's",
 }
