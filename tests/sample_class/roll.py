@@ -3,7 +3,7 @@
 `lost` holds the points that are lost by question, from the points of the tests that must fail; `ended` the questions that
 end in another way than by their tests. Question 12 is read by a person and counts nothing here.
 
-Those that take long come first, so that no core waits for them at the end.
+Those that take long come first, so that no core waits for them at the end; those that sleep are apart, so that none is idle.
 """
 
 from collections.abc import Callable
@@ -374,4 +374,4 @@ ATTACKS = [
     ),
 ]
 
-ROLL = [*SLOW, *RIGHT, *MISTAKES, *HALF, *CELLS, *EMPTY, *BROKEN, *ATTACKS]
+ROLL = [*SLOW[:3], *RIGHT, SLOW[3], *MISTAKES, SLOW[4], *HALF, *CELLS, *EMPTY, *BROKEN, *ATTACKS]
