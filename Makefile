@@ -6,7 +6,7 @@ TEST_ARGS ?=
 # A file of tests stays on one worker, so what its tests share is made once. One thread each: on two cores, two processes
 # that wait for each other's threads take longer than one.
 TEST_WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile
 DEST ?=
 PY := .venv/bin/python
 MIN_PYTHON := 3.11

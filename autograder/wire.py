@@ -105,8 +105,8 @@ class LateError(Exception):
 class Pipe:
     """Frames over one end of a socket pair, by plain reads and writes.
 
-    A frame is written at once and read in one go where that can be: most are small, and every call of the system costs both
-    processes more than the frame itself. So one end has one `Pipe`, which may hold the beginning of the next frame.
+    A frame is written at once and read in one go where that can be: a test makes hundreds of calls, and most frames are
+    small. So one end has one `Pipe`, which may hold the beginning of the next frame.
 
     Args:
         fd: the descriptor. With deadlines it must be non-blocking.

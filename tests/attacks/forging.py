@@ -217,7 +217,7 @@ def sends_a_generator_that_stands_outside(arena):
         text = untempered(drawn).astype("<u4").tobytes()
         return len(re.findall(b'marked = "([a-z]+-[0-9]+)"', text)[0])
     """
-    places = -140_000, -280_000, 700, 150_000  # before its numbers, and behind them
+    places = -140_000, -280_000, -560_000, 700, 150_000  # before its numbers, and behind them
     return any(arena.submit(forging(code).replace("PLACE", str(place))).gained for place in places)
 
 
