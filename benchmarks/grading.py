@@ -142,9 +142,16 @@ class Bare:
         self._process.start()
         theirs.close()
 
-    def cpu_s(self, data: bytes) -> float:
-        """CPU seconds of a notebook's cells alone."""
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self, data: bytes) -> None:
+        """Begin to run a notebook's cells, and do not wait."""
         self._pipe.send(notebook.read(data))
+
+    def cpu_s(self) -> float:
+        """CPU seconds of the cells that were started last, once they have run."""
         return self._pipe.recv()
 
     def close(self) -> None:
@@ -277,26 +284,35 @@ def _training(sample: Graded, bare: Bare) -> bytes:
         .partition("\n    # END SOLUTION")[0]
     )
 
+    def seconds(steps: int) -> float:
+        bare.start(trained(steps))
+        return bare.cpu_s()
+
     def trained(steps: int) -> bytes:
         return sample.answered(
             ('raise NotImplementedError("q1: train() is yours to write")', solution), ("steps=1500", f"steps={steps}")
         )
 
-    bare.cpu_s(trained(1))
+    seconds(1)  # the first one warms up
     steps = STEPS
     for _ in range(TUNING):
-        steps = round(steps * TRAINING_S / bare.cpu_s(trained(steps)))
+        steps = round(steps * TRAINING_S / seconds(steps))
     return trained(steps)
 
 
-def _overhead(data: bytes, folder: Path, bare: Bare, times: int, each: int) -> tuple[float, float]:
-    """CPU seconds of the cells alone, and what this engine takes beyond them: the least of alternating runs.
+def _overhead(data: bytes, folder: Path, bare: Bare, times: int) -> tuple[float, float]:
+    """CPU seconds of the cells alone, and what this engine takes beyond them.
 
-    What else runs on a machine only adds, and adds more than the difference that is looked for.
+    One run after the other differs by more than what is looked for. So both run at once, on one core.
     """
-    pairs = [(bare.cpu_s(data), engine_cpu_s(data, folder, each)) for _ in range(times)]
-    alone, graded = (min(column) for column in zip(*pairs, strict=True))
-    return alone, graded - alone
+    with processes.on_one_core():
+        before, alone = processes.cpu_s(without=bare.pid), 0.0
+        for _ in range(times):
+            bare.start(data)
+            grade(data, folder)
+            alone += bare.cpu_s()
+        graded = processes.cpu_s(without=bare.pid) - before
+    return alone / times, (graded - alone) / times
 
 
 def _memory(table: Table, small: tuple[bytes, Path], training: tuple[bytes, Path]) -> None:
@@ -336,11 +352,11 @@ def measure(settings: Settings) -> dict:
         for name, data in (("without training", right), ("a mistake", mistaken), ("nothing done", small.answered())):
             _against_otter(table, name, data, small.folder, SHORT, 30)
         _against_otter(table, "with training", long, training.folder, LONG, 6)
-        for name, data, folder, times, each in (
-            ("without training", right, small.folder, 5, 4),
-            ("with training", long, training.folder, LONG, 1),
+        for name, data, folder, times in (
+            ("without training", right, small.folder, SHORT),
+            ("with training", long, training.folder, LONG),
         ):
-            alone, more = _overhead(data, folder, bare, times, each)
+            alone, more = _overhead(data, folder, bare, times)
             table.add(f"{name}: its cells alone, in a bare warm process", alone, "CPU s")
             table.add(f"{name}: this engine beyond that", more, "CPU s", most=0.2)
     _memory(table, (slow, small.folder), (long, training.folder))

@@ -1,5 +1,6 @@
 """What processes cost: CPU time and private memory, from /proc."""
 
+import contextlib
 import os
 import resource
 import time
@@ -57,8 +58,11 @@ def sides(root: int) -> list[tuple[str, int]]:
     return found
 
 
-def cpu_s() -> float:
+def cpu_s(without: int | None = None) -> float:
     """CPU seconds of this process and all below it, ended ones included, once no attempt at a submission is under way.
+
+    Args:
+        without: a process below this one that does not count, nor do those below it.
 
     Raises:
         TimeoutError: one is, and does not end.
@@ -68,7 +72,22 @@ def cpu_s() -> float:
         if time.monotonic() > until:
             raise TimeoutError("a process of an attempt does not end")
         time.sleep(0.01)
-    return sum(process.cpu_s for process in descendants(os.getpid()))
+    left_out = set() if without is None else {process.pid for process in descendants(without)}
+    return sum(process.cpu_s for process in descendants(os.getpid()) if process.pid not in left_out)
+
+
+@contextlib.contextmanager
+def on_one_core() -> Iterator[None]:
+    """This process and all below it share one core, so that whatever slows one of them slows all alike."""
+    allowed = {process.pid: os.sched_getaffinity(process.pid) for process in descendants(os.getpid())}
+    core = {min(allowed[os.getpid()])}
+    for pid in allowed:
+        os.sched_setaffinity(pid, core)
+    try:
+        yield
+    finally:
+        for pid, cores in allowed.items():
+            os.sched_setaffinity(pid, cores)
 
 
 def children_cpu_s() -> float:

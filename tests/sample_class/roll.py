@@ -34,6 +34,9 @@ MARKUP = "<img src=x onerror=alert(1)>"
 ALL = solve(*QUESTIONS)
 # Most leave the network of question 9 untrained, which takes long. Four tests ask for it: 0.5 + 2 + 1 + 0.5 points.
 UNTRAINED = {"q9": 4}
+# Where another thing is shown, the two questions whose tests take longest are left out.
+QUICK = solve(*(question for question in QUESTIONS if question not in ("q4", "q9")))
+LEFT_OUT = {"q4": POINTS["q4"], "q9": POINTS["q9"]}
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,9 @@ def unreadable(student: str, about: str, file: Callable[[bytes], bytes], ending:
 
 
 def stopped(student: str, about: str, question: str, status: str, text: str) -> Entry:
-    """Answers to all questions, with code in one that is stopped and costs all of its points."""
-    lost = UNTRAINED | {question: POINTS[question]}
-    return Entry(student, about, (ALL, code(question, text)), lost, status, {question: status}, honest=False)
+    """Answers, with code in one that is stopped and costs all of its points."""
+    lost = LEFT_OUT | {question: POINTS[question]}
+    return Entry(student, about, (QUICK, code(question, text)), lost, status, {question: status}, honest=False)
 
 
 SLOW = [
@@ -129,7 +132,7 @@ SLOW = [
                 continue
         """,
     ),
-    Entry("emil", "slow, and within the time", (ALL, code("q11", "import time\n\ntime.sleep(14)")), UNTRAINED, honest=False),
+    Entry("emil", "slow, and within the time", (QUICK, code("q11", "import time\n\ntime.sleep(14)")), LEFT_OUT, honest=False),
 ]
 
 RIGHT = [
@@ -248,19 +251,19 @@ HALF = [
 
 CELLS = [
     Entry("wim", "two check cells are deleted", (ALL, without_checks("q3", "q9")), UNTRAINED),
-    Entry("xenia", "cells are split, and have other ids", (ALL, split("q2"), split("q5"), split("q8"), new_ids), UNTRAINED),
+    Entry("xenia", "cells are split, and have other ids", (QUICK, split("q2"), split("q5"), split("q8"), new_ids), LEFT_OUT),
     Entry(
         "yusuf",
         "a question is answered once more at the end, wrongly, and checked there again",
-        (ALL, check_again("q2"), answer("q2.gradients_are_means")),
-        UNTRAINED | {"q2": 4.25},
+        (QUICK, check_again("q2"), answer("q2.gradients_are_means")),
+        LEFT_OUT | {"q2": 4.25},
     ),
-    zip_entry("zoe", "question 5 stands first", (ALL, moved_to_the_top("q5")), UNTRAINED),
+    zip_entry("zoe", "question 5 stands first", (QUICK, moved_to_the_top("q5")), LEFT_OUT),
     Entry(
         "aiko",
         "a later cell takes a name of question 8",
-        (ALL, code("q11", "def dropout(x):\n    return x")),
-        UNTRAINED,
+        (QUICK, code("q11", "def dropout(x):\n    return x")),
+        LEFT_OUT,
         otter={"q8": (6, "otter runs every test at the end, and the name stands for another function there")},
     ),
     Entry(
@@ -282,7 +285,7 @@ BROKEN = [
     ),
     unreadable("cem", "a notebook that was cut off", lambda notebook: notebook[: len(notebook) // 2]),
     unreadable("dana", "a zip file without a notebook", lambda notebook: zipped([("answers.txt", b"42")]), ending=".zip"),
-    Entry("eva", "a cell that is written for a newer Python", (ALL, code("q1", "type Rows = list[float]")), UNTRAINED),
+    Entry("eva", "a cell that is written for a newer Python", (QUICK, code("q1", "type Rows = list[float]")), LEFT_OUT),
 ]
 
 ATTACKS = [
@@ -334,7 +337,7 @@ ATTACKS = [
         MARKUP,
         "markup in a name, in a class and in an exception",
         (
-            ALL,
+            QUICK,
             code(
                 "q1",
                 f"""
@@ -344,14 +347,14 @@ ATTACKS = [
                 """,
             ),
         ),
-        UNTRAINED | {"q1": 8},
+        LEFT_OUT | {"q1": 8},
         honest=False,
     ),
     zip_entry(
         "jana",
         "looks for the tests, and its zip file climbs out of its folder",
         (
-            ALL,
+            QUICK,
             code(
                 "q2",
                 """
@@ -368,7 +371,7 @@ ATTACKS = [
                 """,
             ),
         ),
-        UNTRAINED | {"q2": 8},
+        LEFT_OUT | {"q2": 8},
         packed=lambda notebook: zipped([("../../../tmp/sample.ipynb", notebook)]),
         honest=False,
     ),
