@@ -148,7 +148,7 @@ class Bare:
 
     def start(self, data: bytes) -> None:
         """Begin to run a notebook's cells, and do not wait."""
-        self._pipe.send(notebook.read(data))
+        self._pipe.send(data)
 
     def cpu_s(self) -> float:
         """CPU seconds of the cells that were started last, once they have run."""
@@ -163,7 +163,7 @@ def _serve_bare(pipe: Connection) -> None:
     zygote.warm()
     with contextlib.suppress(EOFError):  # the end of the benchmark
         while True:
-            cells = pipe.recv()
+            cells = notebook.read(pipe.recv())
             pid = os.fork()
             if pid == 0:
                 _run_cells(cells, pipe)
@@ -232,8 +232,11 @@ def _require_graded(result: SubmissionResult) -> None:
         raise RuntimeError(f"{result.status}: {result.message_instructor}")
 
 
-def class_cpu_s(notebooks: list[bytes], folder: Path, count: int) -> float:
-    """CPU seconds for each submission of a class, with its store and its pages, once the workers are warm."""
+def class_cpu_s(notebooks: list[bytes], folder: Path, count: int, bare: Bare) -> tuple[float, float]:
+    """CPU seconds for each submission of a class, with its store and its pages, once the workers are warm.
+
+    The second number is what it takes to run a notebook's cells alone, meanwhile.
+    """
     with tempfile.TemporaryDirectory() as tmp:
         root = Path(tmp)
         (root / "in").mkdir()
@@ -243,12 +246,14 @@ def class_cpu_s(notebooks: list[bytes], folder: Path, count: int) -> float:
         with closing(LocalPool(folder, 2, PATIENCE)) as pool, closing(Store(root / "grades.sqlite")) as store:
             for _, result in pool.run(_tasks(notebooks[0], folder, IN_A_ROUND)):
                 _require_graded(result)
-            before = processes.cpu_s()
+            before, alone = processes.cpu_s(without=bare.pid), 0.0
             plan = batch.plan(intake.collect([root / "in"]).received, work, store)
             for one, result in batch.grade_open(plan, work, store, pool):
                 _require_graded(result)
+                bare.start(notebooks[0])
                 report.write(result, root / "pages" / one.token)
-            return (processes.cpu_s() - before) / count
+                alone += bare.cpu_s()
+            return (processes.cpu_s(without=bare.pid) - before) / count, alone / count
 
 
 def _real(settings: Settings) -> bytes:
@@ -326,13 +331,21 @@ def _memory(table: Table, small: tuple[bytes, Path], training: tuple[bytes, Path
         table.add(f"{name}: private memory of the student's side{rest}", most["student"], "MiB", most=None if allocates else 60)
 
 
-def _classes(table: Table, notebooks: list[bytes], folder: Path) -> None:
+def _classes(table: Table, notebooks: list[bytes], folder: Path, bare: Bare) -> None:
+    """Rows for classes of several sizes.
+
+    A machine's speed differs from minute to minute by more than these may, so each is compared with what ran meanwhile.
+    """
     rounds = [[count for count, times in CLASSES.items() if times > round] for round in range(max(CLASSES.values()))]
-    runs = [(count, class_cpu_s(notebooks, folder, count)) for counts in rounds for count in counts]
-    used = {count: statistics.median(each for other, each in runs if other == count) for count in CLASSES}
-    for count, each in used.items():
+    runs = [(count, *class_cpu_s(notebooks, folder, count, bare)) for counts in rounds for count in counts]
+    ratios = {}
+    for count in CLASSES:
+        each, alone = (statistics.median(column) for column in zip(*[run[1:] for run in runs if run[0] == count], strict=True))
+        ratios[count] = statistics.median(run[1] / run[2] for run in runs if run[0] == count)
         table.add(f"a class of {count}, two workers, with store and pages: each submission", each, "CPU s")
-    table.add("the dearest class over the cheapest", max(used.values()) / min(used.values()), "times", most=1.1)
+        table.add(f"a class of {count}: its cells alone, in a bare warm process, meanwhile", alone, "CPU s")
+        table.add(f"a class of {count}: ratio", ratios[count], "")
+    table.add("the highest of these ratios over the lowest", max(ratios.values()) / min(ratios.values()), "times", most=1.1)
 
 
 def measure(settings: Settings) -> dict:
@@ -361,7 +374,8 @@ def measure(settings: Settings) -> dict:
             table.add(f"{name}: this engine beyond that", more, "CPU s", most=0.2)
     _memory(table, (slow, small.folder), (long, training.folder))
     table.add(f"two workers against one, {IN_A_ROUND} submissions", speed_of_two(right, small.folder), "times", least=1.6)
-    _classes(table, [right, mistaken, small.answered()], small.folder)
+    with closing(Bare()) as bare:
+        _classes(table, [right, mistaken, small.answered()], small.folder, bare)
     real = prepared(settings.root / REAL, here)
     _against_otter(table, "homework 1, as its master answers it", _real(settings), real.folder, 1, None)
     submission.close()
