@@ -1,6 +1,7 @@
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,31 @@ from coursebuild import settings as course_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_MASTER = Path(__file__).parent / "samples" / "hw0_sample.py"
+TABLES = ROOT / "build" / "tables"
+STARTED = pytest.StashKey[float]()
+
+
+def pytest_configure(config):
+    config.stash[STARTED] = time.time()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """What tests have counted is shown at the end: what a worker of pytest prints is seen by nobody."""
+    for path in sorted(TABLES.glob("*.txt")):
+        if path.stat().st_mtime >= config.stash[STARTED]:
+            terminalreporter.section(path.stem)
+            terminalreporter.write_line(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def show():
+    """Show a text under a title at the end of the run."""
+
+    def show(title, text):
+        TABLES.mkdir(parents=True, exist_ok=True)
+        (TABLES / f"{title}.txt").write_text(text, encoding="utf-8")
+
+    return show
 
 
 @pytest.fixture(scope="session")

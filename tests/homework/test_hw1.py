@@ -42,14 +42,12 @@ def master_names(homework):
 
 
 @pytest.fixture(scope="module")
-def results(homework, request):
-    """Each answer that was marked, and whether it lost points; printed as a table when all are done."""
+def results(homework, show):
+    """Each answer that was marked, and whether it lost points; shown as a table when all are done."""
     found = {}
     yield found
     if len(found) > 50:
-        capture = request.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
-            print("\n\n" + table.table("hw1", found.values(), [question.id for question in homework.questions]))
+        show("hw1 marked", table.table("hw1", found.values(), [question.id for question in homework.questions]))
 
 
 def lost(marks):
@@ -129,13 +127,13 @@ def test_a_wrong_answer_costs_its_own_question_only(homework, answer):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_mutants_of_the_solutions_are_caught(capsys):
+def test_mutants_of_the_solutions_are_caught(show):
     """One small change in a solution costs points, or is known to do nothing that a prompt forbids."""
     alive, count = mutation.survivors(MASTER, table.COSTLY, mutation.LEFT_OUT)
     known = mutation.equivalents(ROOT / "tests" / "homework" / "hw1" / "equivalent.txt")
     new = [f"line {mutant.line}  {mutant.key}" for mutant in alive if mutant.key not in known]
-    with capsys.disabled():
-        print(f"\n{count} mutants, {count - len(alive)} caught, {len(alive) - len(new)} equivalent, {len(new)} new")
+    counts = f"{count} mutants, {count - len(alive)} caught, {len(alive) - len(new)} equivalent, {len(new)} new"
+    show("hw1 mutants", counts)
     assert new == []
 
 

@@ -67,7 +67,7 @@ def test_bundles_hold_every_answer_once():
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_the_engine_grades_every_answer(hw1, capsys):
+def test_the_engine_grades_every_answer(hw1, show):
     made = bundles()
     blank = Task(NAME, "", 1, SEED, hw1.version, hw1.points, "", b"")
     tasks = [replace(blank, student=str(number), notebook=notebook(bundle)) for number, bundle in enumerate(made)]
@@ -86,6 +86,5 @@ def test_the_engine_grades_every_answer(hw1, capsys):
                 wrong.append(f"{name} is {'rejected' if hints else 'accepted'}, {question.status}")
             elif hints and any(answer.hint in hint for hint in hints) is (name in HINTED_OTHERWISE):
                 wrong.append(f"{name}, {question.status}, wants {answer.hint!r} and is told {hints}")
-    with capsys.disabled():
-        print("\n\n" + table.table(NAME, results, QUESTIONS))
+    show("hw1 graded by the engine", table.table(NAME, results, QUESTIONS))
     assert wrong == [], "\n".join(wrong)
