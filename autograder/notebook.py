@@ -68,7 +68,8 @@ def read(data: bytes) -> list[str]:
         line = data[: error.start].count(b"\n") + 1
         raise UnreadableError(f"the file is not text in UTF-8 (line {line})") from None
     except json.JSONDecodeError as error:
-        raise UnreadableError(f"the file is not a notebook: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        what = error.msg.removesuffix(" at").removesuffix(" starting").lower()  # Python goes on with the place
+        raise UnreadableError(f"the file is not a notebook: {what} in line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError):
         raise UnreadableError("the file is not a notebook") from None
     return _code_cells(made)

@@ -93,6 +93,7 @@ def test_a_question_without_its_check_cell_is_tested_at_the_end(work):
     [
         (b"", "line 1, column 1"),
         (b'{"cells": [\n{"a"\n', "line 3"),
+        (b'{"cells": [\n"cut off', "unterminated string in line 2, column 1"),
         (b"\xff\xfe", "UTF-8"),
         (b"[" * 100_000, "not a notebook"),
         (b'{"worksheets": []}', "no cells"),
