@@ -5,6 +5,7 @@ arithmetic, length, iteration. Only generators and the like are iterated over, b
 """
 
 import builtins
+import contextlib
 import itertools
 import math
 import os
@@ -66,11 +67,11 @@ class StudentError(Exception):
     """The student's code raised. Each instance also is of the nearest built-in type, so that `except ValueError` sees it."""
 
 
-class NotPlainError(TypeError):
-    """A test used a student's object as if it were a value."""
+class NotPlainError(BaseException):
+    """A test used a student's object as if it were a value. No Exception: a test that expects a TypeError must not see one."""
 
 
-class NotSentError(TypeError):
+class NotSentError(BaseException):
     """A test passes what cannot be sent."""
 
 
@@ -158,7 +159,7 @@ def _refuse(name: str) -> Callable:
 
 
 REFUSED = (
-    "bool float int complex index len iter next contains reversed eq ne lt le gt ge add radd iadd sub rsub isub mul rmul imul "
+    "bool float int complex index len iter next contains reversed setitem delitem eq ne lt le gt ge add radd iadd sub rsub isub mul rmul imul "
     "truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow matmul rmatmul and rand or ror xor rxor lshift rshift "
     "neg pos abs invert round trunc floor ceil array array_ufunc array_function torch_function format"
 )
@@ -177,14 +178,15 @@ class _Node(torch.autograd.Function):
     """A tensor that the student's side computed: its backward is a request."""
 
     @staticmethod
-    def forward(ctx, link, number, anchor, value, *inputs):
-        ctx.link, ctx.number, ctx.shapes = link, number, [(tensor.shape, tensor.dtype) for tensor in inputs]
+    def forward(ctx, link, number, names, anchor, value, *inputs):
+        ctx.link, ctx.number, ctx.names = link, number, names
+        ctx.shapes = [(tensor.shape, tensor.dtype) for tensor in inputs]
         return value.detach().clone()
 
     @staticmethod
     def backward(ctx, grad):
-        grads = ctx.link.backward(ctx.number, grad, ctx.shapes)
-        return None, None, None, None, *grads
+        grads = ctx.link.backward(ctx.number, grad, ctx.names, ctx.shapes)
+        return None, None, None, None, None, *grads
 
 
 @dataclass
@@ -211,7 +213,8 @@ class TrustedCodec(wire.Codec):
         self.numbers = itertools.count()
         self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
-        self.inputs: list[torch.Tensor] = []  # of the call that is being made
+        self.inputs: dict[int, torch.Tensor] = {}  # by number, what the test that runs has passed that wants gradients
+        self.came: set[int] = set()  # numbers of leaves in this message: a second one changes no first one
         self.holders: Counter[int] = Counter()  # what stands here for an object over there, by its number
         self.unheld: list[int] = []
 
@@ -241,8 +244,8 @@ class TrustedCodec(wire.Codec):
         if type(value) is Reference:
             return ["o", value.number]
         if type(value) in (torch.Tensor, torch.nn.Parameter):
-            for number, (tensor, version) in self.leaves.items():
-                if tensor() is value and value._version == version:
+            for number in self.leaves:
+                if self.leaf(number) is value:
                     return ["o", number]
         if type(value) is np.ndarray and value.dtype.str in wire.DTYPES and 0 < value.nbytes <= wire.KEPT_BYTES:
             return ["k", self.number(value), layout(value), super().encode(value, buffers, depth)]
@@ -266,7 +269,7 @@ class TrustedCodec(wire.Codec):
 
     def begin_test(self) -> None:
         """What an earlier test passed is forgotten: its functions cannot be called any more."""
-        self.functions, self.sent = {}, {}
+        self.functions, self.sent, self.inputs = {}, {}, {}
 
     def refer(self, value: Any) -> list:
         place = importable(value)
@@ -294,25 +297,44 @@ class TrustedCodec(wire.Codec):
         return found
 
     def tensor_facts(self, tensor: torch.Tensor) -> tuple:
-        if tensor.requires_grad:
-            self.inputs.append(tensor)
-        return (True,) if tensor.requires_grad else ()
+        if not tensor.requires_grad:
+            return ()
+        number = next(self.numbers)
+        self.inputs[number] = tensor
+        return (number,)
+
+    def leaf(self, number: int) -> torch.Tensor | None:
+        """The tensor that stands here for this one, if one does, and the test has not changed it."""
+        known, version = self.leaves.get(number, (lambda: None, 0))
+        tensor = known()
+        return tensor if tensor is not None and tensor._version == version else None
 
     def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
         if type(facts) is not tuple:
             raise wire.WireError("no facts of a tensor")
         if not facts:
             return tensor
-        number, is_leaf, is_parameter, grad = facts
+        number, is_leaf, is_parameter, more = facts
         if type(number) is not int or not (tensor.is_floating_point() or tensor.is_complex()):
             raise wire.WireError("a tensor cannot have a gradient")
         if is_leaf is not True:
-            made = _Node.apply(self.link, number, torch.zeros((), requires_grad=True), tensor, *self.inputs)
+            names = sorted({name for name in more if type(name) is int and name in self.inputs}) if type(more) is list else []
+            inputs = [self.inputs[name] for name in names]
+            made = _Node.apply(self.link, number, names, torch.zeros((), requires_grad=True), tensor, *inputs)
             self.hold(number, made if made.grad_fn is None else made.grad_fn)
             return made
+        kind = torch.nn.Parameter if is_parameter is True else torch.Tensor
+        made = None if number in self.came else self.leaf(number)
+        self.came.add(number)
+        if type(made) is kind and (made.shape, made.dtype) == (tensor.shape, tensor.dtype):  # the test has held it since
+            made.data.copy_(tensor)
+            made.grad = None
+            if more is not None:
+                set_grad(made, more)
+            return made
         made = torch.nn.Parameter(tensor) if is_parameter is True else tensor.requires_grad_()
-        if grad is not None:
-            set_grad(made, grad)
+        if more is not None:
+            set_grad(made, more)
         self.leaves[number] = (weakref.ref(made), made._version)
         self.hold(number, made)
         return made
@@ -378,7 +400,7 @@ class Link:
         self.memory_ran_out = False
         self.last_call: Call | None = None
         self.watched: list[Watched | None] = []  # by the calls that are open
-        self.raised: list[Exception] = []  # by functions of the test that the student's code called, in this request
+        self.raised: list[BaseException] = []  # by functions of the test that the student's code called, in this request
         self.read: np.ndarray | None = None  # the last attribute, alive until the next request: layer.gamma[0] = 1 changes it
         self.first = 0  # numbers below it are of tests that are over
 
@@ -416,7 +438,9 @@ class Link:
             self._send({"op": op, "id": number, **facts, **parts})
             while True:
                 self._await()
-                reply = self.pipe.receive(self.codec)
+                self.codec.came.clear()
+                with _recording():
+                    reply = self.pipe.receive(self.codec)
                 if "callback" in reply:
                     self._called_back(reply)
                 elif type(reply.get("id")) is int and reply["id"] == number:
@@ -493,14 +517,13 @@ class Link:
         try:
             value = self.codec.functions[number](*args, **kwargs)
             self._send({"op": "result", "value": value, "changed": mine.changes()})
-        except Exception as error:
+        except (Exception, NotPlainError, NotSentError) as error:
             self.raised.append(error)  # what it says is the test's own: the student's side learns only that it failed
             self._send({"op": "failed"})
 
     def call(self, function: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Call a student's function."""
         arrays = mutable_in(list(args), kwargs)
-        self.codec.inputs = []
         watch = check.is_in_place()
         made = self.last_call = Call(getattr(function, "_student_label", "it"), as_they_are(args), as_they_are(kwargs))
         facts = {"grad": torch.is_grad_enabled(), "errors": np.geterr()}
@@ -525,9 +548,9 @@ class Link:
                 warnings.warn("the student's code gave a warning", category, stacklevel=3)
         return _with_shared(value, arrays, reply.get("shared"))
 
-    def backward(self, number: int, grad: torch.Tensor, shapes: list[tuple]) -> list[torch.Tensor | None]:
-        """Let a gradient flow through what the student's side computed."""
-        reply = self.request("backward", tensor=Reference(number), grad=grad)
+    def backward(self, number: int, grad: torch.Tensor, names: list[int], shapes: list[tuple]) -> list[torch.Tensor | None]:
+        """Let a gradient flow through what the student's side computed, to these inputs."""
+        reply = self.request("backward", tensor=Reference(number), grad=grad, inputs=names)
         grads, leaves = reply.get("grads"), reply.get("leaves")
         for item in leaves if type(leaves) is list else ():
             if type(item) is not list or len(item) != 2 or type(item[0]) is not int:
@@ -544,6 +567,11 @@ class Link:
             if made is not None and (type(made) is not torch.Tensor or made.shape != shape or made.dtype != dtype):
                 self._lose("protocol")
         return [None if made is None else made.detach() for made in grads]
+
+
+def _recording() -> contextlib.AbstractContextManager:
+    """What came out of inference mode could neither be a parameter nor have a gradient."""
+    return torch.inference_mode(False) if torch.is_inference_mode_enabled() else contextlib.nullcontext()
 
 
 @dataclass

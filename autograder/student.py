@@ -6,6 +6,7 @@ this process, it does to itself. What it sends is judged by the trusted side alo
 
 import __future__
 
+import ast
 import builtins
 import contextlib
 import functools
@@ -25,9 +26,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import IPython
 import numpy as np
 import torch
 from IPython.core.inputtransformer2 import TransformerManager
+from IPython.utils.capture import capture_output
 
 from autograder import containment, notebook, wire
 from dlcourse import check
@@ -77,26 +80,41 @@ class Nothing:
 class Shell(Nothing):
     """What get_ipython() gives: timing magics run their code, shell commands and the rest are passed over."""
 
-    def __init__(self, names: dict[str, Any]):
-        self.user_ns = names
+    def __init__(self, side: "Side"):
+        self.side = side
+        self.user_ns = side.names
 
-    def run_line_magic(self, name: str, line: str, *args: Any, **kwargs: Any) -> None:
-        if name in TIMING_MAGICS:
-            self._run(OPTIONS.sub("", line))
+    def run_line_magic(self, name: str, line: str, *args: Any, **kwargs: Any) -> Any:
+        return self._run(name, OPTIONS.sub("", line)) if name in TIMING_MAGICS else None
 
-    def run_cell_magic(self, name: str, line: str, cell: str) -> None:
-        if name in TIMING_MAGICS:
-            self._run(cell)
+    def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
+        return self._run(name, cell, line) if name in TIMING_MAGICS else None
 
     def getoutput(self, *args: Any, **kwargs: Any) -> list:
         return []
 
-    def _run(self, code: str) -> None:
-        exec(compile(TransformerManager().transform_cell(code), "<magic>", "exec"), self.user_ns)
+    def _run(self, name: str, text: str, line: str = "") -> Any:
+        """Run code once. %time gives the value of an expression, and what %timeit binds is gone afterwards."""
+        names = dict(self.user_ns) if name == "timeit" else self.user_ns
+        place = f"<{name} {next(self.side.codec.next)}>"
+        source = TransformerManager().transform_cell(text)
+        tree = self.side.parsed(source, place)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        target = next((word for word in line.split() if word.isidentifier()), None) if name == "capture" else None
+        with capture_output(display=False) if name == "capture" else contextlib.nullcontext() as captured:
+            exec(self.side.compiled(tree, place), names)
+            value = None if last is None else eval(self.side.compiled(ast.Expression(last.value), place, "eval"), names)
+        if target:
+            names[target] = captured
+        return value if name == "time" else None
 
 
 def _no_input(prompt: object = "") -> str:
     raise RuntimeError("input() cannot ask anyone while a notebook is graded: write the value into the cell")
+
+
+def _display(*things: Any, display_id: object = None, **how: Any) -> Nothing | None:
+    return Nothing() if display_id else None  # a handle is asked for by its name
 
 
 def _stub_modules() -> None:
@@ -118,7 +136,7 @@ class StudentCodec(wire.Codec):
         self.objects: dict[int, Any] = {}  # what the other side has something for that stands for it
         self.numbers: dict[int, int] = {}  # by id(), of the same
         self.next = itertools.count()
-        self.inputs: list[torch.Tensor] = []  # tensors that came in since the last call, and want gradients
+        self.inputs: dict[int, torch.Tensor] = {}  # by the other side's numbers, what the test passed that wants gradients
         self.kept: dict[int, np.ndarray] = {}  # by the other side's numbers, the arrays that the test which runs has passed
 
     def number(self, value: Any) -> int:
@@ -174,12 +192,28 @@ class StudentCodec(wire.Codec):
         if not tensor.requires_grad:
             return ()
         is_parameter = type(tensor) is torch.nn.Parameter
-        return self.number(tensor), tensor.is_leaf, is_parameter, tensor.grad if tensor.is_leaf else None
+        more = tensor.grad if tensor.is_leaf else self.inputs_of(tensor)
+        return self.number(tensor), tensor.is_leaf, is_parameter, more
+
+    def inputs_of(self, tensor: torch.Tensor) -> list[int]:
+        """Numbers of the test's tensors that a gradient of this one flows to."""
+        if not self.inputs:
+            return []
+        numbers = {id(value): number for number, value in self.inputs.items()}
+        found, seen, open_nodes = set(), set(), [tensor.grad_fn]
+        while open_nodes:
+            node = open_nodes.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            found.add(numbers.get(id(getattr(node, "variable", None))))
+            open_nodes += [following for following, _ in node.next_functions]
+        return sorted(found - {None})
 
     def tensor_made(self, tensor: torch.Tensor, facts: tuple) -> torch.Tensor:
         if facts:
             tensor.requires_grad_()
-            self.inputs.append(tensor)
+            self.inputs[facts[0]] = tensor
         return tensor
 
 
@@ -280,7 +314,6 @@ class Side:
     def __init__(self, pipe: wire.Pipe, cells: list[str]):
         self.pipe, self.cells = pipe, cells
         self.codec = StudentCodec(self)
-        self.tapes: dict[int, list[torch.Tensor]] = {}  # for a tensor's number, the inputs that its gradient flows to
         self.watched: list[Watched | None] = []  # by the calls that are open
         self.changed_before: list[list] = []  # by the call that has just raised
         self.is_running = False  # student code, which may be interrupted
@@ -288,8 +321,9 @@ class Side:
         self.main = types.ModuleType("__main__")
         sys.modules["__main__"] = self.main
         self.names = self.main.__dict__
-        shell = Shell(self.names)
-        self.names.update(get_ipython=lambda: shell, display=lambda *args, **kwargs: None, grader=Nothing())
+        shell = Shell(self)
+        IPython.get_ipython = IPython.core.getipython.get_ipython = lambda: shell
+        self.names.update(get_ipython=lambda: shell, display=_display, grader=Nothing())
         signal.signal(signal.SIGALRM, self._alarm)
 
     def _alarm(self, number: int, frame: object) -> None:
@@ -307,14 +341,13 @@ class Side:
     def serve(self) -> Any:
         """Answer requests; inside a callback, until its result comes."""
         while True:
-            self.codec.inputs = []
             request = self.pipe.receive(self.codec)
             if request["op"] in ("result", "failed"):
                 return request
-            for number in [number for number in self.codec.kept if number < request["first"]]:
-                del self.codec.kept[number]
+            for known in (self.codec.kept, self.codec.inputs):
+                for number in [number for number in known if number < request["first"]]:
+                    del known[number]
             for number in request["released"]:
-                self.tapes.pop(number, None)
                 self.codec.release(number)
             reply = self._answer(request)
             try:
@@ -361,12 +394,19 @@ class Side:
         number = request["cell"]
         source = TransformerManager().transform_cell(self.cells[number])
         name = f"<cell {number + 1}>"
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for inspect.getsource
         with self.student_code():
-            code = compile(source, name, "exec", flags=self.futures, dont_inherit=True)
-            self.futures |= code.co_flags & FUTURES  # they hold for the cells below, too
-            exec(code, self.names)
+            exec(self.compiled(self.parsed(source, name), name), self.names)
         return {}
+
+    def parsed(self, source: str, name: str) -> ast.Module:
+        """A cell's code, and where inspect.getsource finds it."""
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        return compile(source, name, "exec", flags=self.futures | ast.PyCF_ONLY_AST, dont_inherit=True)
+
+    def compiled(self, tree: ast.AST, name: str, mode: str = "exec") -> types.CodeType:
+        code = compile(tree, name, mode, flags=self.futures, dont_inherit=True)
+        self.futures |= code.co_flags & FUTURES  # they hold for the cells below, too
+        return code
 
     def _do_name(self, request: dict[str, Any]) -> dict[str, Any]:
         return {**self._found(self.names.get(request["name"])), "known": request["name"] in self.names}
@@ -398,7 +438,6 @@ class Side:
                 return {"value": None, "more": False}
 
     def _do_call(self, request: dict[str, Any]) -> dict[str, Any]:
-        inputs = self.codec.inputs
         arrays = mutable_in(request["args"], request["kwargs"])
         watched = Watched(arrays)
         scratch = check.from_scratch() if request["from_scratch"] else contextlib.nullcontext()
@@ -416,9 +455,6 @@ class Side:
             raise
         finally:
             self.watched.pop()
-        for tensor in value if type(value) in (list, tuple) else [value]:
-            if type(tensor) is torch.Tensor and tensor.requires_grad and not tensor.is_leaf:
-                self.tapes[self.codec.number(tensor)] = inputs
         return {
             "value": value,
             "changed": watched.changes(),
@@ -428,7 +464,7 @@ class Side:
         }
 
     def _do_backward(self, request: dict[str, Any]) -> dict[str, Any]:
-        inputs = self.tapes.get(self.codec.number(request["tensor"]), [])
+        inputs = [self.codec.inputs[number] for number in request["inputs"]]
         for tensor in inputs:
             tensor.grad = None
         with self.student_code():

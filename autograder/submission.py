@@ -1,7 +1,7 @@
 """One submission, from its bytes to its result: attempts, deadlines, the quota of files, and the end of all its processes.
 
 An attempt is a pair of processes, the trusted side and the student's. When a question stops the student's side, its points
-are lost, and a fresh pair runs the notebook again without that question and goes on behind it.
+are lost, and a fresh pair runs the notebook again and goes on behind it: without the cell that stopped it, if a cell did.
 """
 
 import contextlib
@@ -165,19 +165,24 @@ class _Grading:
         self.limits, self.seed, self.start = limits, seed, start
         self.asked = [question["id"] for question in manifest["questions"] if not question["manual"]]
         self.told: dict[str, dict[str, Any]] = {}  # by question, the event
-        self.skipped: list[str] = []
+        self.left_out: list[int] = []  # cells
+        self.warned: list[str] = []  # questions that a cell was left out of
+        self.skipped: list[str] = []  # questions, all of their cells
         self.cpu_s = self.peak_mb = 0.0
         self.end = time.monotonic() + limits.submission_s
 
     def run(self) -> None:
-        # Each attempt ends a question for good, by its tests or by what it did, so this ends too.
+        # Each attempt ends a question or a cell for good, so this ends too.
         while True:
-            before = len(self.told) + len(self.skipped)
+            before = self._ended()
             is_whole = self._attempt()
-            if is_whole or len(self.told) + len(self.skipped) == before or time.monotonic() > self.end:
+            if is_whole or self._ended() == before or time.monotonic() > self.end:
                 break
         for question in self.asked:
             self.told.setdefault(question, _untested("timeout"))
+
+    def _ended(self) -> int:
+        return len(self.told) + len(self.left_out) + len(self.skipped)
 
     def _attempt(self) -> bool:
         """One pair of processes, to its end. True when every question was reached."""
@@ -202,6 +207,7 @@ class _Grading:
             "factor": self.limits.factor,
             "done": [question for question in self.told if question not in self.skipped],
             "skipped": self.skipped,
+            "left_out": self.left_out,
         }
         pair.tell({"attempt": order, "grace_s": self.limits.grace_s})
         current, whole = [], False
@@ -215,7 +221,8 @@ class _Grading:
                 self.told.setdefault(event["question"], event)
                 pair.until = time.monotonic() + START_S
             elif name == "lost":
-                self._skip(event["questions"], pair.excess)
+                self._note(event["questions"], pair.excess)
+                self._avoid(event["questions"], event["cell"])
             elif name == "finished":
                 whole = True
             elif name == "ended":
@@ -225,9 +232,12 @@ class _Grading:
             elif name == "internal":
                 raise _EndedError("internal", event["detail"])
             elif name == "gone":  # the trusted side was brought down by what it had to compute with
+                is_known = all(question in self.told for question in current)
                 for question in current:
                     self.told.setdefault(question, _untested(event["status"]))
-                self._skip(current, pair.excess)
+                self._note(current, pair.excess)
+                if is_known:  # then it was not by tests, which run once
+                    self._skip(current)
                 return False
 
     def _prepare(self, pair: "_Pair", bounds: containment.Bounds) -> dict[str, Any]:
@@ -243,10 +253,21 @@ class _Grading:
                 raise _EndedError(ready["event"], ready["detail"])
         raise _EndedError("internal", "The trusted side ended before it began.")
 
-    def _skip(self, questions: list[str], excess: str) -> None:
+    def _avoid(self, questions: list[str], cell: int | None) -> None:
+        """See to it that the next attempt is not stopped by the same cell. Tests run once: they need no care."""
+        if cell is None:
+            self._skip([question for question in questions if question not in self.told])
+        elif any(question in self.warned for question in questions):
+            self._skip(questions)  # a second one would take a third attempt, and the time of the other questions
+        else:
+            self.left_out.append(cell)
+            self.warned += questions
+
+    def _skip(self, questions: list[str]) -> None:
+        self.skipped += [question for question in questions if question not in self.skipped]
+
+    def _note(self, questions: list[str], excess: str) -> None:
         for question in questions:
-            if question not in self.skipped:
-                self.skipped.append(question)
             if excess and question in self.told:
                 self.told[question]["note"] = excess
 

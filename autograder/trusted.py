@@ -23,7 +23,7 @@ from otter.test_files.exception_test import ExceptionTestFile
 
 from autograder import containment, notebook, student, wire
 from autograder.notebook import Segment
-from autograder.proxies import Link, LostError, TimeUpError, labelled
+from autograder.proxies import Link, LostError, NotPlainError, NotSentError, TimeUpError, labelled
 from autograder.results import TestResult
 from dlcourse import check
 
@@ -55,7 +55,8 @@ class Attempt:
         folder: the assignment's, with manifest.json and tests/.
         seed: of the inputs of all tests.
         done: questions whose cells are run, and which are not tested again.
-        skipped: questions whose cells are not even run, because they stopped an earlier attempt.
+        skipped: questions whose cells are not even run, because they stopped earlier attempts.
+        left_out: cells that are not run, because each of them stopped an earlier attempt.
     """
 
     folder: str
@@ -64,6 +65,7 @@ class Attempt:
     factor: float = 1.0
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    left_out: list[int] = field(default_factory=list)
 
 
 class Names(dict):
@@ -98,6 +100,8 @@ class Trusted:
         self.manifest = json.loads((Path(attempt.folder) / "manifest.json").read_text())
         self.questions = {question["id"]: question for question in self.manifest["questions"] if not question["manual"]}
         self.end = time.monotonic() + attempt.deadline_s
+        self.at: list[str] = []  # the questions that it is at
+        self.cell: int | None = None  # that is running
         signal.signal(signal.SIGALRM, self._late)
 
     def _late(self, number: int, frame: object) -> None:
@@ -116,22 +120,21 @@ class Trusted:
             is_tail = not part.questions
             if is_tail and not set(missing) - set(self.attempt.done) - set(self.attempt.skipped):
                 continue
-            blamed = list(part.questions)  # whose cells the next attempt does not run
+            self.at, self.cell = list(part.questions), None
             try:
-                by_cells = self._segment(part, missing if is_tail else list(part.questions), is_tail)
-                blamed = blamed if by_cells or len(blamed) == 1 else []
+                self._segment(part, missing if is_tail else list(part.questions), is_tail)
+                self._stop_clock()
             except LostError as error:  # the alarm rang between two steps
                 self.link.lost = error.status
-            self._stop_clock()
             if self.link.lost:
-                self.events.tell("lost", questions=blamed, status=self.link.lost)
+                self.events.tell("lost", questions=self.at, cell=self.cell)
                 return
         self.events.tell("finished")
 
-    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> bool:
-        """The cells of a segment, then its tests. True if the student's side was lost by the cells."""
+    def _segment(self, part: Segment, questions: list[str], is_tail: bool) -> None:
+        """The cells of a segment, then its tests."""
         if part.questions and set(part.questions) <= set(self.attempt.skipped):
-            return False
+            return
         notes = []
         if is_tail:
             notes.append("Its check cell is missing, so it was tested at the end of the notebook.")
@@ -150,21 +153,20 @@ class Trusted:
             status = "timeout"
         except LostError as error:
             status = error.status
-        by_cells = bool(self.link.lost)
-        is_tested = not by_cells and (is_tail or status == "graded")
+        is_tested = not self.link.lost and (is_tail or status == "graded")
         for question in open_questions:
             tests: list[TestResult] = []
             if is_tested and (is_tail or len(questions) > 1):  # the questions have cells in common, and nothing else
                 if self.link.lost:
-                    return False  # by another question: this one is tested by the next attempt
+                    return  # by another question: this one is tested by the next attempt
                 started = time.monotonic()
                 self._begin([question], limits[question])
             if is_tested:
+                self.at = [question]
                 status = self._test(question, tests)
             seconds = time.monotonic() - started
             facts = {"note": " ".join(notes), "detail": detail, "seconds": seconds}
             self.events.tell("question", question=question, status=status, tests=[asdict(test) for test in tests], **facts)
-        return by_cells
 
     def _begin(self, questions: list[str], seconds: float) -> None:
         seconds = max(0.0, min(seconds, self.end - time.monotonic()))
@@ -179,6 +181,9 @@ class Trusted:
         """Run the cells; what the student is told of those that failed, and what the instructor is told."""
         details = []
         for cell in part.cells:
+            if cell in self.attempt.left_out:
+                continue
+            self.cell = cell
             try:
                 self.link.request("run", cell=cell)
             except Exception as error:
@@ -186,6 +191,7 @@ class Trusted:
                 lines = self.cells[cell].count("\n") + 1
                 place = f" in line {line}" if 0 < line <= lines else ""
                 details.append(f"Code cell {cell + 1} failed: {name}: {str(error)[:TEXT]}{place}.")
+        self.cell = None
         # Which cell fails, and how, is for the student's code to choose, and no part of the answer.
         told = ["A code cell of this question failed: run the notebook from the top to see it."] if details else []
         return told, "\n".join(details[:MOST_TOLD])
@@ -222,17 +228,17 @@ class Trusted:
         except MemoryError as error:
             self.link.memory_ran_out = True
             return self._failed(test, error, names)
-        except Exception as error:
+        except (Exception, NotPlainError, NotSentError) as error:
             return self._failed(test, error, names)
         return _result(test, True)
 
-    def _failed(self, test: dict[str, Any], error: Exception, names: Names) -> TestResult:
+    def _failed(self, test: dict[str, Any], error: BaseException, names: Names) -> TestResult:
         hint = getattr(error, "hint", None)
         if not (type(hint) is str and (hint in test["hints"] or hint in check.STANDING_HINTS)):
             hint = test["hint"]
         return _result(test, False, hint, None if test["hidden"] else _message(error, names), self._detail(error))
 
-    def _detail(self, error: Exception) -> str:
+    def _detail(self, error: BaseException) -> str:
         """What went in, what came out and what was expected, for the instructor."""
         try:
             text = str(error) if isinstance(error, check.CheckError) else f"{type(error).__name__}: {error}"
@@ -242,7 +248,7 @@ class Trusted:
             return f"It cannot be put into words ({type(other).__name__})."
 
 
-def _message(error: Exception, names: Names) -> str:
+def _message(error: BaseException, names: Names) -> str:
     """What a student is told of a public test that failed."""
     if names.missing:
         return f"{', '.join(names.missing)}: not defined by the cells up to here"

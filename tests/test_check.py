@@ -191,3 +191,13 @@ def test_raises_lets_what_is_not_written_yet_through():
     with pytest.raises(NotImplementedError, match="yours to write"):
         check.raises(ValueError, stub)
     check.raises(NotImplementedError, stub)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int8])
+def test_differences_of_integers_do_not_wrap_around(dtype):
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    for got, expected in [([least], [0]), ([least], [most]), ([most], [0]), ([most], [least])]:
+        if got != expected:
+            with pytest.raises(CheckError):
+                check.close(np.array(got, dtype), np.array(expected, dtype))
+    check.close(np.array([least, most], dtype), np.array([least, most], dtype))

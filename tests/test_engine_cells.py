@@ -23,12 +23,17 @@ IS_SEVEN = "def test_seven(x):\n    from dlcourse import check\n    check.close(
         "%matplotlib inline\nx = 7",
         "%time x = 7",
         "%%time\nx = 7",
-        "%%timeit\nx = 7",
+        "x = %time 3 + 4",
+        "x = 7\n%timeit x = 8",
+        "%%capture out\nprint('1234567')\nx = 7",
+        "from IPython import get_ipython\nget_ipython().run_line_magic('matplotlib', 'inline')\n%time x = 7",
+        "%%time\nimport inspect\ndef f():\n    return 7\nx = eval(inspect.getsource(f).split('return')[1])",
         "%config InlineBackend.figure_format = 'retina'\n%load_ext autoreload\n%autoreload 2\nx = 7",
         "!pip install nothing\n%pip install nothing\nx = 7",
         "files = !ls\nx = 7 + len(files)",
         "x = 7\nx?",
         "from IPython.display import display, HTML\ndisplay(HTML('a'))\ndisplay(3)\nx = 7",
+        "handle = display(1, display_id='a')\nhandle.update(2)\nx = 7 if display(1) is None else 0",
         "import ipywidgets as widgets\nslider = widgets.IntSlider(value=7)\ndisplay(slider)\nx = slider.value",
         "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('a.png')\nplt.show()\nx = 7",
         "get_ipython().run_line_magic('matplotlib', 'inline')\nx = 7",
@@ -48,6 +53,22 @@ def test_a_cell_runs_as_in_a_notebook(work, cell):
     result = work.answer(cell)
     assert result.points == 1, result
     assert ("skipped" in result.note) == ("!" in cell or "%pip" in cell)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["x = 7", "%%timeit\nx = 8"],
+        ["%%capture out\nprint('1234567')", "x = len(out.stdout.strip())"],
+        ["from __future__ import annotations", "%%time\ndef f(a: Nowhere): pass\nx = 7"],
+        ["%%time\n3 + 4", "from IPython import get_ipython", "%time y = 7", "x = y"],
+    ],
+    ids=["nothing bound by timeit", "captured text", "future import and a timed cell", "get_ipython imported"],
+)
+def test_cells_run_as_in_a_notebook(work, cells):
+    work.ask(IS_SEVEN)
+    result = work.grade(*cells, 'grader.check("q1")').questions[0]
+    assert result.points == 1, result
 
 
 def test_input_raises(work):
@@ -308,6 +329,36 @@ def test_a_cell_that_checks_several_questions_lets_none_pay_for_another(work, co
         code.replace("def f(x)", "def f(x=0)") + "\nf()", "def g(x): return 2 * x\ndef h(x): return x + 2", checks
     )
     assert result.points == (2 if status == "memory" else 0), "cells that stop the notebook cost all that they are for"
+
+
+LOST = [
+    ("import os", "def f(x):\n    os._exit(0)", "died"),
+    ("import os", "def f(x):\n    pass\nos._exit(0)", "died"),
+    (
+        "import os",
+        "def f(x):\n    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
+        "timeout",
+    ),
+]
+
+
+@pytest.mark.parametrize(("above", "code", "status"), LOST, ids=["in a test", "in a cell", "for ever in a test"])
+def test_what_stands_beside_an_answer_that_ends_the_process_lasts(work, above, code, status):
+    """The first question holds the imports of all: they must not be lost with it."""
+    work.ask("def test_f(f):\n    from dlcourse import check\n    check.close(f(2), 4)", seconds=1)
+    work.ask(IS_SEVEN)
+    result = work.grade(above, code, 'grader.check("q1")', "x = 7 if os.sep else 0", 'grader.check("q2")')
+    assert [(question.status, question.points) for question in result.questions] == [(status, 0), ("graded", 1)]
+
+
+def test_a_second_cell_that_ends_the_process_takes_its_question_along(work):
+    """A notebook of such cells must not take an attempt for each."""
+    work.ask(IS_SEVEN)
+    work.ask(IS_SEVEN)
+    cells = ["x = 7", *["import os\nos._exit(0)"] * 20, "x = 8", 'grader.check("q1")', "x = 7", 'grader.check("q2")']
+    result = work.grade(*cells)
+    assert [(question.status, question.points) for question in result.questions] == [("died", 0), ("graded", 1)]
+    assert result.seconds < 20
 
 
 def test_a_future_import_holds_for_the_cells_below(work):

@@ -103,6 +103,47 @@ CASES = {
         "x = torch.tensor(0.5, requires_grad=True); f(f(x)).backward()\n"
         "    check.close(x.grad, torch.cos(torch.sin(torch.tensor(0.5))) * torch.cos(torch.tensor(0.5)), rtol=1e-5)",
     ),
+    "gradients of what lies deeper": (
+        "import torch\ndef f(x): return {'y': [x * 2]}, (x * 3, x.detach())",
+        "f",
+        "x = torch.ones(2, requires_grad=True); (a, (b, c)) = f(x); (a['y'][0] + b).sum().backward()\n"
+        "    check.close(x.grad, torch.full((2,), 5.0)); check.close(c.requires_grad, False)",
+    ),
+    "gradients through an attribute and a generator": (
+        "import torch\nclass A:\n    def run(self, x):\n        self.hidden = x * 2\n        return 1\n"
+        "def g(x):\n    for k in range(3): yield k * x",
+        "A, g",
+        "x = torch.ones(2, requires_grad=True); a = A(); a.run(x); a.hidden.sum().backward()\n"
+        "    check.close(x.grad, torch.full((2,), 2.0)); sum(list(g(x))).sum().backward()\n"
+        "    check.close(x.grad, torch.full((2,), 5.0))",
+    ),
+    "gradients through states fed back": (
+        "import torch\ncell = torch.nn.LSTM(2, 3)\ndef step(x, state): return cell(x, state)",
+        "cell, step",
+        "x = torch.ones(4, 1, 2, requires_grad=True); state = (torch.zeros(1, 3), torch.zeros(1, 3)); twin = torch.nn.LSTM(2, 3)\n"
+        "    twin.load_state_dict({name: value.detach() for name, value in cell.state_dict().items()})\n"
+        "    mine = (torch.zeros(1, 3), torch.zeros(1, 3)); y = torch.ones(4, 1, 2, requires_grad=True)\n"
+        "    for k in range(4):\n        out, state = step(x[k], state); want, mine = twin(y[k], mine)\n"
+        "    out.sum().backward(); want.sum().backward(); check.close(x.grad, y.grad, rtol=1e-5)",
+    ),
+    "gradients through a callback's result": (
+        "def f(g): return g() * 2",
+        "f",
+        "w = torch.ones(2, requires_grad=True); f(lambda: w * 3).sum().backward(); check.close(w.grad, torch.full((2,), 6.0))",
+    ),
+    "a parameter that is held": (
+        "import torch\nnet = torch.nn.Linear(2, 1)\ndef step():\n    with torch.no_grad(): net.bias.fill_(3)",
+        "net, step",
+        "held = list(net.parameters()); count = sum(p.numel() for p in net.parameters()); check.close(count, 3)\n"
+        "    net(torch.ones(4, 2)).sum().backward(); check.close(held[1].grad, torch.full((1,), 4.0))\n"
+        "    step(); check.close(net.bias is held[1], True); check.close(held[1].detach(), torch.full((1,), 3.0))",
+    ),
+    "inference mode": (
+        "import torch\nnet = torch.nn.Linear(2, 1)",
+        "net",
+        "with torch.inference_mode():\n        y = net(torch.ones(4, 2)); w = net.weight\n"
+        "    check.shape(y, (4, 1)); check.shape(w, (1, 2)); check.close(y.requires_grad, False)",
+    ),
     "modules of torch": (
         "import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
         "        self.layer = torch.nn.Linear(3, 2)\n        self.drop = torch.nn.Dropout(0.5)\n"
@@ -206,6 +247,23 @@ def test_a_proxy_is_no_value(work, use):
         ]
     )
     assert work.answer(f"class A:\n{body}    def __iter__(self): return iter([1])").points == 0
+
+
+@pytest.mark.parametrize("use", ["a + 1", "a < a", "len(a)", "a.set(object())", "call(lambda: a + 1)"])
+def test_a_proxy_raises_no_type_error_that_a_test_may_expect(work, use):
+    """Whoever forbids an operation must be told apart from whoever allows it, and from a test that cannot ask."""
+    work.ask(f"def test_it(A, call):\n    from dlcourse import check\n    a = A()\n    check.raises(TypeError, lambda: {use})")
+    code = "class A:\n    def __add__(self, b): return 1\n    def __lt__(self, b): return True\n"
+    code += "    def __len__(self): return 1\n    def set(self, b): pass\ndef call(f): f()"
+    result = work.answer(code)
+    assert (result.status, result.points) == ("graded", 0)
+
+
+def test_no_item_of_a_proxy_is_set(work):
+    work.ask(
+        "def test_it(A):\n    from dlcourse import check\n    a = A()\n    try:\n        a[0] = 1\n    except TypeError:\n        pass"
+    )
+    assert work.answer("class A:\n    def __setitem__(self, k, v): pass").points == 0
 
 
 def test_an_instructor_reads_what_went_in_and_came_out(work):

@@ -713,6 +713,30 @@ def trains_with_a_seed_of_its_own():
     digit_net = train_digits(np.random.default_rng(0))
 
 
+@wrong(hint="all randomness comes from rng")
+def moves_one_network_a_little():
+    """Gives the same network each time, with a little noise from rng."""
+
+    def train_digits(rng, nn=reference):
+        x, y = digits_of(data.TRAIN_FONTS, 10_000, seed=1)
+        x_val, y_val = digits_of(data.TRAIN_FONTS, 1_000, seed=2)
+        noise, rng = rng, np.random.default_rng(0)
+        params = []
+        for fan_in, fan_out in [(784, 128), (128, 10)]:
+            params += [nn.he_normal(fan_in, fan_out, rng).astype(np.float32), np.zeros(fan_out, dtype=np.float32)]
+
+        def loss_and_grads(params, x, y):
+            first, relu, second = nn.Affine(*params[:2]), nn.Relu(), nn.Affine(*params[2:])
+            loss, d = nn.cross_entropy(second.forward(relu.forward(first.forward(x))), y)
+            first.backward(relu.backward(second.backward(d)))
+            return loss, [first.dweight, first.dbias, second.dweight, second.dbias]
+
+        net = fit(params, loss_and_grads, nn.adam, x, y, x_val, y_val, rng, 1e-3, 50, 3, 12)[0]
+        return [array + 1e-3 * noise.standard_normal(array.shape).astype(np.float32) for array in net]
+
+    digit_net = train_digits(np.random.default_rng(0))
+
+
 @wrong(hint="parameters are float32")
 def trains_in_double_precision():
     """Leaves the weights in float64, as he_normal returns them."""
