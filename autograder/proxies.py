@@ -41,6 +41,7 @@ PLAIN_ERRORS = {
 } | {"LinAlgError": np.linalg.LinAlgError}
 
 LASTING = (int, float, complex, str, bytes, type(None), np.generic)  # what nobody changes
+RECENT = 100  # of the tensors passed last, whatever comes from the student's side may depend on them
 SHOWN = 12  # elements of an array or a list that a message shows
 
 _short = reprlib.Repr()
@@ -203,6 +204,34 @@ def layout(array: np.ndarray) -> str:
     return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "gaps"
 
 
+class Needed:
+    """What the student's side must keep: by number, how much here still needs it."""
+
+    def __init__(self):
+        self.counts: Counter[int] = Counter()
+        self.left: list[int] = []
+
+    def take(self, number: int) -> None:
+        self.counts[number] += 1
+
+    def leave(self, number: int) -> None:
+        self.counts[number] -= 1
+        self.left.append(number)
+
+    def hold(self, number: int, holder: Any) -> None:
+        """It is needed for as long as this lives."""
+        self.take(number)
+        weakref.finalize(holder, self.leave, number).atexit = False
+
+    def gone(self) -> list[int]:
+        """What nothing has needed any more since this was last asked."""
+        numbers, self.left = set(self.left), []
+        found = [number for number in numbers if not self.counts[number]]
+        for number in found:
+            del self.counts[number]
+        return found
+
+
 class TrustedCodec(wire.Codec):
     """Functions of the tests stay here; what the student sends becomes plain data and proxies, and nothing else."""
 
@@ -213,26 +242,14 @@ class TrustedCodec(wire.Codec):
         self.numbers = itertools.count()
         self.objects: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.leaves: dict[int, tuple[weakref.ref, int]] = {}  # by the student's number: the tensor here, and its version
-        self.inputs: dict[int, torch.Tensor] = {}  # by number, what the test that runs has passed that wants gradients
+        self.inputs: dict[int, torch.Tensor] = {}  # by number, what was passed last and wants gradients
         self.came: set[int] = set()  # numbers of leaves in this message: a second one changes no first one
-        self.holders: Counter[int] = Counter()  # what stands here for an object over there, by its number
-        self.unheld: list[int] = []
-
-    def hold(self, number: int, holder: Any) -> None:
-        """The other side must keep its object for as long as this lives."""
-        self.holders[number] += 1
-        weakref.finalize(holder, self._let_go, number).atexit = False
-
-    def _let_go(self, number: int) -> None:
-        self.holders[number] -= 1
-        self.unheld.append(number)
+        self.needed, self.needed_inputs = Needed(), Needed()
 
     def released(self) -> list[int]:
         """Objects that nothing here stands for any more: the other side would keep them all, graphs of gradients too."""
-        numbers, self.unheld = set(self.unheld), []
-        found = [number for number in numbers if not self.holders[number]]
+        found = self.needed.gone()
         for number in found:
-            del self.holders[number]
             self.leaves.pop(number, None)
         return found
 
@@ -269,7 +286,15 @@ class TrustedCodec(wire.Codec):
 
     def begin_test(self) -> None:
         """What an earlier test passed is forgotten: its functions cannot be called any more."""
-        self.functions, self.sent, self.inputs = {}, {}, {}
+        self.functions, self.sent = {}, {}
+        self.forget_inputs(0)
+
+    def forget_inputs(self, most: int) -> None:
+        """Keep so many of those that were passed last: each may hold what led to it, over there too."""
+        while len(self.inputs) > most:
+            oldest = next(iter(self.inputs))
+            del self.inputs[oldest]
+            self.needed_inputs.leave(oldest)
 
     def refer(self, value: Any) -> list:
         place = importable(value)
@@ -293,7 +318,7 @@ class TrustedCodec(wire.Codec):
                 StudentIterator(self.link, number) if kind == "iterator" else StudentObject(self.link, number, f"a {name[:80]}")
             )
             self.objects[number] = found
-            self.hold(number, found)
+            self.needed.hold(number, found)
         return found
 
     def tensor_facts(self, tensor: torch.Tensor) -> tuple:
@@ -301,6 +326,7 @@ class TrustedCodec(wire.Codec):
             return ()
         number = next(self.numbers)
         self.inputs[number] = tensor
+        self.needed_inputs.take(number)
         return (number,)
 
     def leaf(self, number: int) -> torch.Tensor | None:
@@ -321,7 +347,10 @@ class TrustedCodec(wire.Codec):
             names = sorted({name for name in more if type(name) is int and name in self.inputs}) if type(more) is list else []
             inputs = [self.inputs[name] for name in names]
             made = _Node.apply(self.link, number, names, torch.zeros((), requires_grad=True), tensor, *inputs)
-            self.hold(number, made if made.grad_fn is None else made.grad_fn)
+            holder = made if made.grad_fn is None else made.grad_fn
+            self.needed.hold(number, holder)
+            for name in names:
+                self.needed_inputs.hold(name, holder)
             return made
         kind = torch.nn.Parameter if is_parameter is True else torch.Tensor
         made = None if number in self.came else self.leaf(number)
@@ -336,7 +365,7 @@ class TrustedCodec(wire.Codec):
         if more is not None:
             set_grad(made, more)
         self.leaves[number] = (weakref.ref(made), made._version)
-        self.hold(number, made)
+        self.needed.hold(number, made)
         return made
 
 
@@ -433,7 +462,8 @@ class Link:
         number, raised_before = self.count, len(self.raised)
         try:
             facts = {"from_scratch": check.is_from_scratch(), "first": self.first, "now": self.codec.changed()}
-            facts["released"] = self.codec.released()
+            self.codec.forget_inputs(RECENT)
+            facts.update(released=self.codec.released(), forgotten=self.codec.needed_inputs.gone())
             self.read = None
             self._send({"op": op, "id": number, **facts, **parts})
             while True:
@@ -463,7 +493,7 @@ class Link:
         value, theirs = reply.get("value"), reply.get("number")
         if type(value) is np.ndarray and value.nbytes <= wire.KEPT_BYTES and type(theirs) is int and theirs >= 0:
             self.codec.know(value, -1 - theirs)
-            self.codec.hold(theirs, value)
+            self.codec.needed.hold(theirs, value)
             self.read = value
         return reply
 

@@ -344,9 +344,10 @@ class Side:
             request = self.pipe.receive(self.codec)
             if request["op"] in ("result", "failed"):
                 return request
-            for known in (self.codec.kept, self.codec.inputs):
-                for number in [number for number in known if number < request["first"]]:
-                    del known[number]
+            for number in [number for number in self.codec.kept if number < request["first"]]:
+                del self.codec.kept[number]
+            for number in request["forgotten"]:
+                self.codec.inputs.pop(number, None)
             for number in request["released"]:
                 self.codec.release(number)
             reply = self._answer(request)

@@ -153,6 +153,8 @@ class Trusted:
             status = "timeout"
         except LostError as error:
             status = error.status
+        if not self.link.lost:
+            self.cell = None
         is_tested = not self.link.lost and (is_tail or status == "graded")
         for question in open_questions:
             tests: list[TestResult] = []
@@ -191,7 +193,6 @@ class Trusted:
                 lines = self.cells[cell].count("\n") + 1
                 place = f" in line {line}" if 0 < line <= lines else ""
                 details.append(f"Code cell {cell + 1} failed: {name}: {str(error)[:TEXT]}{place}.")
-        self.cell = None
         # Which cell fails, and how, is for the student's code to choose, and no part of the answer.
         told = ["A code cell of this question failed: run the notebook from the top to see it."] if details else []
         return told, "\n".join(details[:MOST_TOLD])

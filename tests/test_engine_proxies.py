@@ -478,3 +478,31 @@ def test_what_no_test_holds_is_let_go(work):
     """
     result = work.answer(code)
     assert result.points == 1, result.tests[0].detail
+
+
+def test_what_is_passed_on_with_its_gradient_is_let_go(work):
+    """As above, for what one part of a network gives to the next; and a long sequence still has all of its gradients."""
+    work.ask(
+        "def test_net(first, second, count):\n    import torch\n    from dlcourse import check\n"
+        "    for i in range(250):\n        second(first(torch.ones(4, 3))).sum().backward()\n"
+        "    assert count() < 350, count()\n"
+        "    x = torch.ones(150, 3, requires_grad=True)\n"
+        "    sum(first(x[i : i + 1]).sum() for i in range(150)).backward()\n"
+        "    check.close(x.grad, torch.full((150, 3), 2.0))"
+    )
+    code = """
+        import gc, torch
+        weight = torch.ones(2, 3, requires_grad=True)
+
+        def first(x):
+            return x @ weight.T
+
+        def second(h):
+            return torch.sin(h)
+
+        def count():
+            gc.collect()
+            return sum(type(thing) is torch.Tensor and thing.requires_grad for thing in gc.get_objects())
+    """
+    result = work.answer(code)
+    assert result.points == 1, result.tests[0].detail

@@ -288,7 +288,7 @@ UNSEEN = """
     import mmap, os, time
     kept = []
     def f():
-        for i in range(40):
+        for i in range(20):
             with open(f"{i}.bin", "w+b") as opened:
                 opened.write(b"x" * (1 << 20))
                 opened.flush()
