@@ -160,7 +160,8 @@ def _refuse(name: str) -> Callable:
 
 
 REFUSED = (
-    "bool float int complex index len iter next contains reversed setitem delitem eq ne lt le gt ge add radd iadd sub rsub isub mul rmul imul "
+    "bool float int complex index len iter next contains reversed setitem delitem "
+    "eq ne lt le gt ge add radd iadd sub rsub isub mul rmul imul "
     "truediv rtruediv floordiv rfloordiv mod rmod divmod rdivmod pow rpow matmul rmatmul and rand or ror xor rxor lshift rshift "
     "neg pos abs invert round trunc floor ceil array array_ufunc array_function torch_function format"
 )

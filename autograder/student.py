@@ -88,7 +88,8 @@ class Shell(Nothing):
         return self._run(name, OPTIONS.sub("", line)) if name in TIMING_MAGICS else None
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
-        return self._run(name, cell, line) if name in TIMING_MAGICS else None
+        set_up = OPTIONS.sub("", f"{line}\n") if name == "timeit" else ""  # code, too
+        return self._run(name, set_up + cell, line) if name in TIMING_MAGICS else None
 
     def getoutput(self, *args: Any, **kwargs: Any) -> list:
         return []

@@ -59,11 +59,18 @@ def test_a_cell_runs_as_in_a_notebook(work, cell):
     "cells",
     [
         ["x = 7", "%%timeit\nx = 8"],
+        ["found = []", "%%timeit -n 2 -r3 a = 7\nfound.append(a)", "x = found[0]"],
         ["%%capture out\nprint('1234567')", "x = len(out.stdout.strip())"],
         ["from __future__ import annotations", "%%time\ndef f(a: Nowhere): pass\nx = 7"],
         ["%%time\n3 + 4", "from IPython import get_ipython", "%time y = 7", "x = y"],
     ],
-    ids=["nothing bound by timeit", "captured text", "future import and a timed cell", "get_ipython imported"],
+    ids=[
+        "nothing bound by timeit",
+        "set-up of timeit",
+        "captured text",
+        "future import and a timed cell",
+        "get_ipython imported",
+    ],
 )
 def test_cells_run_as_in_a_notebook(work, cells):
     work.ask(IS_SEVEN)

@@ -168,10 +168,9 @@ def _close(got: Any, expected: Any, rtol: float, atol: float, name: str, dtype: 
     if want.dtype.kind == "b":
         want, have = want.astype(int), have.astype(int)
     with np.errstate(invalid="ignore"):
-        # In wider numbers where there are any: the difference of two 64-bit integers can wrap around.
-        wide = np.longdouble if want.dtype.kind in "iu" else want.dtype
-        off_by = np.abs(have.astype(wide) - want.astype(wide)) if want.dtype.kind in "iu" else np.abs(have - want)
-        near = np.isfinite(want) & (off_by <= atol + rtol * np.abs(want.astype(wide)))
+        # The difference of two integers can wrap around.
+        a, b = (each.astype(np.longdouble) if each.dtype.kind in "iu" else each for each in (have, want))
+        near = np.isfinite(b) & (np.abs(a - b) <= atol + rtol * np.abs(b))
     off = ~(near | exact | (np.isnan(have) & np.isnan(want)))
     if off.any():
         place = _place(off)
