@@ -1,55 +1,123 @@
 """A lecture run in this process, so that its figures can be driven and its numbers read."""
 
+import contextlib
+import io
+import linecache
+import time
+import traceback
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
 from IPython.core.interactiveshell import InteractiveShell
 
-from coursebuild.text import read_source
+from coursebuild.text import Cell, read_source
 from dlcourse import exercise, live, predict
 
 # Widgets warn that there is no kernel to talk to: that is so.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+class LectureError(Exception):
+    """A cell of a lecture raised, or one of its figures did; the message names file and line."""
+
+
 @dataclass
 class Session:
-    """What a lecture left behind: its names, and everything that a reader can touch."""
+    """What a lecture left behind: its names, and everything that a reader can touch.
 
-    names: dict
-    figures: dict
-    predictions: list
-    exercises: dict
+    Attributes:
+        source: the lecture's file.
+        names: the notebook's names.
+        figures: by title. predictions: in their order. exercises: by the name of the function that they ask for.
+        printed: all that the cells printed.
+        seconds: that running the cells took.
+    """
+
+    source: Path
     shell: InteractiveShell
+    names: dict
+    figures: dict = field(default_factory=dict)
+    predictions: list = field(default_factory=list)
+    exercises: dict = field(default_factory=dict)
+    printed: str = ""
+    seconds: float = 0.0
+    kept: dict = field(default_factory=dict)
 
     def run(self, code: str) -> None:
         """Run a cell, as the reader would."""
         result = self.shell.run_cell(code)
         result.raise_error()
 
+    def restore(self) -> None:
+        """Give the notebook's names and the figures' controls the values that the run left, whatever a test changed."""
+        if self.names.keys() - self.kept.keys() or any(self.names.get(name) is not value for name, value in self.kept.items()):
+            for name in self.names.keys() - self.kept.keys():
+                del self.names[name]
+            self.names.update(self.kept)
+            for task in self.exercises.values():
+                task.cell_was_run()
+        for figure in self.figures.values():
+            first = {name: control.value for name, control in figure.controls.items() if hasattr(control, "value")}
+            moved = {name: value for name, value in first.items() if figure.widgets[name].value != value}
+            if figure.run is not None and figure.run.ticks:
+                figure.run.reset()
+            if moved:
+                figure.set(**moved)
+
 
 def run_lecture(source: Path) -> Session:
     """Run all code cells of a lecture's source in a fresh namespace.
 
     Raises:
-        whatever a cell raises.
+        LectureError: a cell or the callback of a figure raised; with file and line.
     """
     mpl.use("agg")
     shell = InteractiveShell.instance()
     shell.reset(new_session=False)
     before = len(live.figures()), len(predict.predictions()), len(exercise.exercises())
-    session = Session(shell.user_ns, {}, [], {}, shell)
+    session = Session(source, shell, shell.user_ns)
+    start, printed = time.perf_counter(), io.StringIO()
     for cell in read_source(source)[1]:
         if cell.kind == "code":
-            session.run(cell.text)
+            with contextlib.redirect_stdout(printed):
+                result = shell.run_cell(cell.text)
+            error = result.error_before_exec or result.error_in_exec
+            if error is not None:
+                raise LectureError(f"{source}:{_line(cell, error)}: {type(error).__name__}: {error}") from error
+            for figure in live.figures()[before[0] :]:
+                if figure.errors:
+                    raise LectureError(f"{source}:{cell.line}: the figure {figure.title!r} raises: {figure.errors[0]}")
+    session.seconds, session.printed = time.perf_counter() - start, printed.getvalue()
     figures = live.figures()[before[0] :]
     session.figures = {figure.title: figure for figure in figures}
     assert len(session.figures) == len(figures), "two figures of a lecture share a title"
     session.predictions = predict.predictions()[before[1] :]
     session.exercises = {task.uses: task for task in exercise.exercises()[before[2] :]}
+    session.kept = dict(session.names)
     return session
+
+
+def _line(cell: Cell, error: BaseException) -> int:
+    """The line of the source at which a cell's own code raised."""
+    if isinstance(error, SyntaxError):
+        return cell.line + (error.lineno or 1) - 1
+    text = cell.text.rstrip("\n")
+    own = [f for f in traceback.extract_tb(error.__traceback__) if "".join(linecache.getlines(f.filename)).rstrip("\n") == text]
+    return cell.line + ((own[-1].lineno or 1) - 1 if own else 0)
+
+
+_current: list[Session] = []
+
+
+def current(source: Path) -> Session:
+    """The lecture's run: one for all tests that follow each other. Another lecture's figures are closed before it begins."""
+    if not _current or _current[0].source != source:
+        for figure in live.figures():
+            figure.close()
+        _current[:] = [run_lecture(source)]
+    return _current[0]
 
 
 def drive(figure) -> dict[str, list[tuple[object, bytes, str]]]:

@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 from coursebuild import assignment
 from coursebuild.assignment import Assignment, Question, Test
 from dlcourse import check
-from tests.homework.answers import Answer
+from tests.answers import Answer
 
 mpl.use("Agg")
 

@@ -18,8 +18,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from coursebuild import master
+from tests.answers import Answer
 from tests.conftest import ROOT
-from tests.homework.answers import Answer
 from tests.homework.marking import Homework, split
 from tests.homework.table import COSTLY, TRAINING
 

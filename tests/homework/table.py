@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.homework.answers import Answer, answers_in
+from tests.answers import Answer, answers_in
 from tests.homework.marking import Homework, Mark
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from autograder.executor import LocalPool, Task
+from tests.answers import Answer
 from tests.homework import table
-from tests.homework.answers import Answer
 from tests.sample_class.making import NAME, QUESTIONS, Step, code, drafted, solve
 
 ANSWERS = table.answers_of(NAME)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from coursebuild import assignment
-from tests.homework.answers import Answer, patched
+from tests.answers import Answer, patched
 from tests.homework.marking import Homework
 from tests.homework.table import MASTERS, ROOT, answers_of
 

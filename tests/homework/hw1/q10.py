@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dlcourse import reference
-from tests.homework.answers import right, wrong
+from tests.answers import right, wrong
 
 diagnosis = {}
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.homework.answers import right, wrong
+from tests.answers import right, wrong
 
 TENSOR = """
 class Tensor:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.homework.answers import right, wrong
+from tests.answers import right, wrong
 
 
 @wrong(hint="factor 1")

@@ -1,7 +1,9 @@
-"""Answers that students could give: wrong ones, which the tests of a homework must catch, and right ones, which they must accept.
+"""Answers that students could give: wrong ones, which the tests of a homework or the check of a lecture's exercise must
+catch, and right ones, which they must accept.
 
-One file a question, `tests/homework/hwN/qK.py`, holds decorated functions. The body of each is what a student writes below
-the master's own answer, so it defines anew only what it does differently:
+One file a question, `tests/homework/hwN/qK.py`, or an exercise, `tests/lectures/answers/NN/FUNCTION.py`, holds decorated
+functions. The body of each is what a student writes below the master's own answer, or in the exercise's cell, so it defines
+anew only what it does differently:
 
     @wrong(hint="the cost is the mean")
     def summed_over_the_batch():
@@ -39,7 +41,7 @@ class Answer:
     """One answer to one question.
 
     Attributes:
-        question: such as 'q1', from the name of its file.
+        question: such as 'q1', or the function that an exercise asks for; the name of its file.
         name: of the function that holds it.
         belief: the function's docstring, what this student believes or how the variant differs.
         source: the cell's text.
