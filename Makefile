@@ -3,10 +3,10 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 LAB_ARGS ?=
 TEST_ARGS ?=
-# A file of tests stays on one worker, so what its tests share is made once. One thread each: on two cores, two processes
-# that wait for each other's threads take longer than one.
+# What shares a lecture's run, or stands in one file, stays on one worker (tests/groups.py). One thread each: on two cores,
+# two processes that wait for each other's threads take longer than one.
 TEST_WORKERS ?= 2
-PYTEST = OMP_NUM_THREADS=1 "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadgroup
 DEST ?=
 PY := .venv/bin/python
 MIN_PYTHON := 3.11
@@ -16,7 +16,7 @@ export DEST
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-slow build bench grade publish constraints clean
+.PHONY: help setup lab test test-slow verify receipts build bench grade publish constraints clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -39,8 +39,14 @@ lab: setup ## open the lectures in JupyterLab
 test: setup ## run the tests (under 20 minutes on 2 cores)
 	@$(PYTEST) -m "not slow" $(TEST_ARGS)
 
-test-slow: setup ## run the tests that are marked slow
-	@$(PYTEST) -m slow $(TEST_ARGS)
+test-slow: setup ## run the tests that are marked slow, but those with a good receipt (tests/receipts.py)
+	@$(PYTEST) -m slow --receipts=keep $(TEST_ARGS)
+
+verify: setup ## run all tests that are marked slow, and write their receipts
+	@$(PYTEST) -m slow --receipts=write $(TEST_ARGS)
+
+receipts: setup ## run the slow tests whose receipts are old or missing, and write those
+	@$(PYTEST) -m slow --receipts=renew $(TEST_ARGS)
 
 build: setup ## make the notebooks and the week table from their sources
 	@"$(PY)" -m coursebuild build

@@ -10,6 +10,8 @@ import pytest
 from coursebuild import assignment, homework
 from coursebuild import settings as course_settings
 
+pytest_plugins = ["tests.groups", "tests.receipts"]
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_MASTER = Path(__file__).parent / "samples" / "hw0_sample.py"
 TABLES = ROOT / "build" / "tables"
