@@ -131,12 +131,18 @@ class Report:
 
 def report(source: Path, tests: Path, cited: Path) -> Report:
     """Hold a lecture's sentences against its tests and its cited list."""
-    units = prose.units(source)
     by_test, problems = claims_in(tests) if tests.exists() else ([], [Problem(tests, 1, "is missing")])
     by_list, more = cited_in(cited)
-    problems += more
+    found = hold(source, prose.units(source), [*by_test, *by_list])
+    found.problems = sorted([*problems, *more, *found.problems], key=lambda problem: (problem.path.name, problem.line))
+    return found
+
+
+def hold(source: Path, units: list[prose.Unit], quotes: list[Quote]) -> Report:
+    """Hold prose against quotes: each quote stands in it once, and each assertion lies in a quote."""
+    problems: list[Problem] = []
     covered: dict[int, list[tuple[int, int, str]]] = {}
-    for quote in [*by_test, *by_list]:
+    for quote in quotes:
         wanted = prose.normal(quote.text)
         places = [(i, at) for i, unit in enumerate(units) for at in _occurrences(unit.text, wanted)]
         if len(places) != 1:
@@ -146,7 +152,7 @@ def report(source: Path, tests: Path, cited: Path) -> Report:
             problems.append(Problem(quote.path, quote.line, f"cited, and it asserts nothing that needs it: {wanted}"))
         for i, at in places:
             covered.setdefault(i, []).append((at, at + len(wanted), quote.kind))
-    claimed = cited_count = 0
+    claimed = cited = 0
     for i, unit in enumerate(units):
         for start, end in prose.sentences(unit):
             found = prose.triggers(unit, start, end)
@@ -156,9 +162,9 @@ def report(source: Path, tests: Path, cited: Path) -> Report:
                 message = f"neither proved nor cited ({', '.join(open_ones)}): {unit.text[start:end]}"
                 problems.append(Problem(source, unit.line(start), message))
             elif found:
-                claimed += any("claim" in kind for kind in kinds)
-                cited_count += not any("claim" in kind for kind in kinds)
-    return Report(claimed, cited_count, sorted(problems, key=lambda p: (p.path.name, p.line)))
+                by_test = any("claim" in kind for kind in kinds)
+                claimed, cited = claimed + by_test, cited + (not by_test)
+    return Report(claimed, cited, problems)
 
 
 def _occurrences(text: str, wanted: str) -> Iterable[int]:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -61,12 +61,12 @@ def files(root: Path) -> tuple[str, ...]:
     return tuple(sorted(name for name in set(listed.stdout.decode().split("\0")) if name and (root / name).is_file()))
 
 
-@lru_cache(maxsize=None)
-def _file_digest(path: Path, changed: int) -> bytes:
+@cache
+def _file_digest(path: Path, modified_ns: int) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def named_by(globs: tuple[str, ...], root: Path = ROOT) -> frozenset[str]:
     """The files that the globs name, from the root.
 
@@ -162,7 +162,7 @@ _opened: set[str] | None = None
 
 def _watch(event: str, arguments: tuple) -> None:
     if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike):
-        _opened.add(os.path.abspath(os.fsdecode(arguments[0])))
+        _opened.add(str(Path(os.fsdecode(arguments[0])).absolute()))
 
 
 @lru_cache(maxsize=1)

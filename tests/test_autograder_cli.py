@@ -145,6 +145,7 @@ def test_two_files_of_a_student_are_two_attempts(work):
     assert "attempt 1" in shown.stdout and "attempt 2" in shown.stdout
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 @pytest.mark.parametrize("status", STATUSES)
 def test_the_exit_code_tells_whose_doing_it_is(work, status):
     submit(work, "ann.ipynb")
@@ -159,6 +160,7 @@ def test_the_exit_code_tells_whose_doing_it_is(work, status):
     assert calls(work).count("bob") == tries
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 def test_quarantine_is_graded_again_when_asked(work):
     submit(work, "bob.ipynb", "kill")
     assert grade().returncode == 1
@@ -173,6 +175,7 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_keeps_what_is_finished(work, number):
     for i in range(3):
@@ -202,6 +205,7 @@ def goes_on(work, expected):
     assert set(stored(work)) == set(expected)
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 def test_kill_9_of_the_driver_loses_nothing(work):
     for i in range(3):
         submit(work, f"a{i}.ipynb")
@@ -217,6 +221,7 @@ def test_kill_9_of_the_driver_loses_nothing(work):
     goes_on(work, ["a0", "a1", "a2", "slow", "slow", "z"])
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 def test_kill_9_at_any_moment(work):
     names = [f"s{i:02}" for i in range(30)]
     for name in names:
@@ -236,6 +241,7 @@ def test_kill_9_at_any_moment(work):
     assert {name: calls(work).count(name) for name in before} == counted, "nothing that was stored is graded again"
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 def test_a_full_disk_stops_it_and_loses_nothing(work):
     for i in range(40):
         submit(work, f"s{i:02}.ipynb")
@@ -253,6 +259,7 @@ def test_a_full_disk_stops_it_and_loses_nothing(work):
     assert all(calls(work).count(name) == 1 for name in before)
 
 
+@pytest.mark.receipt("engine", "tests/fake_grader.py")
 def test_two_runs_do_not_share_a_store(work):
     submit(work, "slow.ipynb", "sleep", seconds=600)
     process = subprocess.Popen(command("grade", "in", "--assignment", "hw1"))

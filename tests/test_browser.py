@@ -39,6 +39,7 @@ def test_lab_opens_on_the_lectures_without_asking_anything(lab_url, page):
     assert page.locator(".Toastify__toast").count() == 0
 
 
+@pytest.mark.receipt("lecture", "browser")
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
 def test_lecture_runs_in_the_browser(path, lab_url, page):
     before = path.read_bytes()

@@ -137,6 +137,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRIVATE = ("tests", "solutions", "homework", "build", "autograder", "coursebuild", "dlcourse", "grades", ".git")
 
 
+@pytest.mark.slow
 def test_the_graders_own_environment_reaches_no_python_that_is_started(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text(f"open({str(tmp_path / 'seen')!r}, 'a').close()\n")
     for name in ("PYTHONPATH", "PYTHONSTARTUP", "LD_PRELOAD", "LD_LIBRARY_PATH"):
@@ -280,11 +281,13 @@ def graded_elsewhere(work, user=0, numbers=(), error=errno.EPERM, python=sys.exe
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
 def test_it_works_under_a_containers_filter(work):
     assert graded_elsewhere(work, numbers=CONTAINER).startswith("graded 1")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls")
 def test_it_refuses_where_landlock_is_forbidden(work):
     assert graded_elsewhere(work, numbers=LANDLOCK, error=errno.ENOSYS).startswith("refused None")

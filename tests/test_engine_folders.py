@@ -79,6 +79,7 @@ def workers(driver):
 ENDLESS = "import os\nos.mkdir('a')\nos.mkdir('a/b', 0)\nopen('here', 'w').close()\nwhile True: pass"
 
 
+@pytest.mark.receipt("engine")
 def test_a_killed_worker_leaves_nothing(work, temporary):
     run = driver(work, temporary, ENDLESS)
     first = at_work(temporary)
@@ -90,6 +91,7 @@ def test_a_killed_worker_leaves_nothing(work, temporary):
     assert not second.parents[1].exists() and left(temporary) == [], "the driver sweeps"
 
 
+@pytest.mark.receipt("engine")
 def test_what_a_killed_driver_leaves_the_next_run_sweeps(work, temporary):
     run = driver(work, temporary, ENDLESS)
     at_work(temporary)

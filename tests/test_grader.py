@@ -442,6 +442,7 @@ def test_unsaved_changes(shell, alone):
     assert list(export.unsaved(paths[1], paths[0])) == [], "what is saved was run last; a glance at a value is no loss"
 
 
+@pytest.mark.receipt("kit")
 def test_time_limits_and_endless_cells(shell, alone, monkeypatch):
     answer(alone)
     edit(alone, "temperature_of_choice = 1.0", "temperature_of_choice = 1.0\nimport time\ntime.sleep(1.5)")
@@ -467,6 +468,7 @@ def test_a_kernel_that_dies_is_told_of(shell, alone):
     assert "ended the kernel (out of memory?); the cells below it were not run" in made.problems[0]
 
 
+@pytest.mark.receipt("kit")
 def test_stopping_an_export_leaves_the_zip_and_no_kernel(shell, alone):
     answer(alone)
     edit(alone, "temperature_of_choice = 1.0", "while True: pass")

@@ -215,6 +215,7 @@ def test_plain_otter_grades_the_public_tests(built, tmp_path):
     assert "what do you divide by, and along which axis?" in done.stdout
 
 
+@pytest.mark.receipt("kit", "build", "tests/samples/**")
 def test_plain_otter_runs_the_autograder(built, tmp_path):
     """As on Gradescope: otter run, with autograder.zip, on a right answer and on the untouched release."""
     release = (built.root / RELEASE).read_text()

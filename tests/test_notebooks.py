@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 NOTEBOOKS = sorted((ROOT / "lectures").glob("*.ipynb"))
 
 
+@pytest.mark.receipt("lecture", "kit", "build")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_top_to_bottom(path):
     run = execute(path)

@@ -40,7 +40,7 @@ def test_enough_submissions_are_honest():
         assert all(why for _, why in entry.otter.values())
 
 
-@pytest.mark.slow
+@pytest.mark.receipt("engine", "hw1", "tests/sample_class/**")
 @pytest.mark.timeout(1800)
 def test_otter_agrees(hw1, tmp_path):
     files = []

@@ -12,7 +12,8 @@ from tests.homework.marking import Homework
 
 MASTER = table.MASTERS["hw1"]
 ANSWERS = table.answers_of("hw1")
-SEEDS = [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+SLOW = pytest.mark.receipt("kit", "build", "hw1")
+SEEDS = [0, pytest.param(1, marks=SLOW), pytest.param(2, marks=SLOW)]
 LONG = ("q4-every_path_walked", "q6-number_by_number")  # half a minute each
 
 
@@ -23,7 +24,7 @@ def each(is_right):
             for seed in [0] if table.trains(answer) or named(answer) in LONG else SEEDS:
                 number = seed if isinstance(seed, int) else seed.values[0]
                 is_slow = number > 0 or table.trains(answer) or named(answer) in LONG
-                marks = [pytest.mark.slow] if is_slow else []
+                marks = [SLOW] if is_slow else []
                 yield pytest.param(answer, number, marks=marks, id=f"{named(answer)}-{number}")
 
 
@@ -98,7 +99,7 @@ def test_a_right_answer_keeps_full_marks(homework, results, answer, seed):
     assert failed == []
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.parametrize("answer", [a for a in ANSWERS if a.is_right and a.question == "q9" and not table.trains(a)], ids=named)
 def test_a_right_answer_to_question_9_trains_the_network(homework, answer):
     assert lost(table.marks_of(homework, answer, with_training=True)) == []
@@ -125,7 +126,7 @@ def test_a_wrong_answer_costs_its_own_question_only(homework, answer):
             assert not changed & {name for test in question.tests for name in test.needs}, question.id
 
 
-@pytest.mark.slow
+@SLOW
 @pytest.mark.timeout(600)
 def test_mutants_of_the_solutions_are_caught(show):
     """One small change in a solution costs points, or is known to do nothing that a prompt forbids."""

@@ -65,7 +65,7 @@ def test_bundles_hold_every_answer_once():
         assert len({answer.question for answer in bundle}) == len(bundle)
 
 
-@pytest.mark.slow
+@pytest.mark.receipt("engine", "hw1", "tests/sample_class/**")
 @pytest.mark.timeout(3600)
 def test_the_engine_grades_every_answer(hw1, show):
     made = bundles()
