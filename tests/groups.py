@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs (also where xdist is not installed)")
     if not hasattr(config, "workerinput"):  # the process that hears of all tests
         config.pluginmanager.register(Costs())
 

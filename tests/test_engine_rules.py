@@ -212,7 +212,6 @@ DRIP = """
 """
 
 
-@pytest.mark.receipt("engine")
 def test_rule_7_a_slow_drip_cannot_stretch_a_deadline(work, monkeypatch):
     work.ask("def test_f(f):\n    f()", seconds=1)
     work.ask("def test_g(g):\n    g()")

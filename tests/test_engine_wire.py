@@ -483,7 +483,7 @@ def test_fuzz_of_frames():
     assert wire_fuzz.unreached(seen) == []
 
 
-@pytest.mark.slow
+@pytest.mark.receipt("engine", "tests/wire_fuzz.py", "tests/link_fuzz.py")
 @pytest.mark.timeout(1800)
 def test_fuzz_of_a_million_frames():
     """In a process of its own, which may not use more than 1.5 GiB beyond what it starts with."""
@@ -547,7 +547,7 @@ CAME = [f"value of {op}" for op in set(link_fuzz.OPS)] + [
 ]
 
 
-@pytest.mark.parametrize("replies", [5_000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replies", [5_000, pytest.param(20_000, marks=pytest.mark.receipt("engine", "tests/link_fuzz.py"))])
 def test_fuzz_of_replies(replies):
     seen = Counter()
     link_fuzz.fuzz(replies, seen)

@@ -34,7 +34,7 @@ def test_an_attack_fails(name, make_arena):
     arena.unharmed()
 
 
-@pytest.mark.receipt("engine", "hw1", "tests/attacks/**")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_it_succeeds_without_the_layer_that_it_aims_at(name, make_arena):
     """Or the attack would prove nothing."""
