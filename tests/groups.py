@@ -5,6 +5,7 @@ A lecture is run once, so all its tests form one group; elsewhere a file does. A
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,8 @@ def group_of(item) -> str:
     own = SHARED.fullmatch(path)
     if own:
         return f"lecture {own['number']}"
-    source = getattr(item, "callspec", None) and item.callspec.params.get("source")
-    if source is not None and "lecture" in item.fixturenames:
+    source = item.callspec.params.get("source") if hasattr(item, "callspec") else None
+    if isinstance(source, Path) and "lecture" in item.fixturenames:
         return f"lecture {source.stem[:2]}"
     return path.removeprefix("tests/").removesuffix(".py")
 
