@@ -29,8 +29,12 @@ help: ## print this list
 setup: ## make or refresh .venv (the other targets do it themselves)
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
 	  echo "No '$(PYTHON)' here. Install Python $(MIN_PYTHON) or newer, or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < tuple(map(int, "$(MIN_PYTHON)".split("."))))' || { \
-	  echo "'$(PYTHON)' is $$("$(PYTHON)" -V 2>&1), and the course needs Python $(MIN_PYTHON) or newer. Install one, or name one that is here: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@if found=$$("$(PYTHON)" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3]); sys.exit(sys.version_info < tuple(map(int, "$(MIN_PYTHON)".split("."))))' 2>/dev/null); then :; \
+	elif [ -n "$$found" ]; then \
+	  echo "'$(PYTHON)' is Python $$found, and the course needs Python $(MIN_PYTHON) or newer. Install one, or name one that is here: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
+	else \
+	  echo "'$(PYTHON)' is here and does not run as Python (pyenv has such commands for versions that are not switched on: pyenv versions). Name another: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi
 	@"$(PYTHON)" -I coursebuild/bootstrap.py
 
 lab: setup ## open the lectures in JupyterLab

@@ -1,7 +1,10 @@
 """Start JupyterLab on the lectures."""
 
 import os
+import re
 import sys
+from pathlib import Path
+from urllib.parse import quote
 
 from coursebuild.settings import Settings
 
@@ -10,14 +13,23 @@ def has_display() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def first_lecture(settings: Settings) -> Path:
+    """The notebook with the lowest number; the lectures' folder where none has been built."""
+    numbered = [
+        (int(found[1]), path) for path in settings.lectures.glob("*.ipynb") if (found := re.match(r"(\d+)_", path.name))
+    ]
+    return min(numbered)[1] if numbered else settings.lectures
+
+
 def command(settings: Settings, args: list[str]) -> list[str]:
     """The JupyterLab command; the caller's args come last, and win."""
+    opened = first_lecture(settings).relative_to(settings.root)
     words = [
         sys.executable,
         "-m",
         "jupyterlab",
         f"--ServerApp.root_dir={settings.root}",
-        "--LabApp.default_url=/lab/tree/lectures",
+        f"--LabApp.default_url=/lab/tree/{quote(opened.as_posix())}",
     ]
     # At this level JupyterLab prints its address and little else.
     words += ["--log-level=WARN"]

@@ -30,11 +30,14 @@ def test_lab_answers(lab_url):
         assert answer.status == 200 and "/lab" in answer.url
 
 
-def test_lab_opens_on_the_lectures_without_asking_anything(lab_url, page):
+def test_lab_opens_the_first_lecture_without_asking_anything(lab_url, page):
     page.goto(lab_url, wait_until="domcontentloaded")
-    page.wait_for_selector(f".jp-DirListing-item >> text={LECTURES[0].name}", timeout=60_000)
-    page.wait_for_timeout(3000)  # time for a pop-up to come
+    page.wait_for_function(browser.READY, timeout=60_000)
+    page.wait_for_selector(f".jp-DirListing-item >> text={LECTURES[-1].name}", timeout=60_000)
+    page.wait_for_timeout(3000)  # time for a pop-up or another tab to come
     browser.screenshot(page, "lab")
+    assert page.evaluate("window.jupyterapp.shell.currentWidget.context.path") == f"lectures/{LECTURES[0].name}"
+    assert page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab").all_inner_texts() == [LECTURES[0].name]
     assert page.locator(".jp-Dialog").count() == 0
     assert page.locator(".Toastify__toast").count() == 0
 

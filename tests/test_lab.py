@@ -1,0 +1,29 @@
+"""The command that starts JupyterLab; tests/test_browser.py looks at what it opens."""
+
+from dataclasses import replace
+
+import pytest
+
+from coursebuild import lab
+
+
+@pytest.mark.parametrize(
+    ("notebooks", "opened"),
+    [
+        (["02_learning.ipynb", "03_descent.ipynb"], "lectures/02_learning.ipynb"),
+        (["10_attention.ipynb", "9_loops.ipynb", "notes.ipynb", "1_draft.txt"], "lectures/9_loops.ipynb"),
+        (["07_what is it?.ipynb"], "lectures/07_what%20is%20it%3F.ipynb"),
+        (["notes.ipynb"], "lectures"),
+        ([], "lectures"),
+    ],
+)
+def test_lab_opens_the_lecture_with_the_lowest_number(settings, tmp_path, notebooks, opened):
+    course = replace(settings, root=tmp_path)
+    course.lectures.mkdir()
+    for name in notebooks:
+        (course.lectures / name).touch()
+    assert f"--LabApp.default_url=/lab/tree/{opened}" in lab.command(course, [])
+
+
+def test_what_the_caller_wants_comes_last(settings):
+    assert lab.command(settings, ["--LabApp.default_url=/lab"])[-1] == "--LabApp.default_url=/lab"
