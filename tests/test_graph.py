@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcourse.live import FigureError, GraphView, LiveFigure
-from dlcourse.live.graph import layout
+from dlcourse.live.graph import along, last_nodes, layout
 
 DIAMOND = [[], [], [0, 1], [2, 0], [3], [3, 4]]  # node 3 is used by 4 and, past it, by 5
 
@@ -64,3 +64,71 @@ def test_what_is_shown_and_what_finds_no_room():
     with pytest.raises(FigureError, match="room for 3 steps in a row, and this graph has 4"):
         GraphView(fig, fig.figure.axes[0], columns=3).show(list("abcd"), [[], [0], [1], [2]])
     fig.close()
+
+
+def drawn(parents, **settings):
+    """A view with these nodes on it, and its figure."""
+    fig = LiveFigure("graph")
+    view = GraphView(fig, fig.subplots())
+
+    @fig.control()
+    def _():
+        view.show([str(i) for i in range(len(parents))], parents, **settings)
+        return "drawn"
+
+    assert fig.errors == []
+    return view, fig
+
+
+def test_edges_between_the_same_nodes_lie_apart_and_have_texts_of_their_own():
+    view, fig = drawn([[], [0, 0]], edges={(0, 1): ["local 3", "local 5"]}, bold=[(0, 1)])
+    texts = [text for text in view._edge_texts if text.get_visible()]
+    assert [text.get_text() for text in texts] == ["local 3", "local 5"]
+    above, below = (text.get_window_extent(fig.picture.canvas.get_renderer()) for text in texts)
+    assert above.y0 > below.y1, "the texts overlap"
+    first, second = view._bold.get_segments()
+    assert (first[[0, -1]] == second[[0, -1]]).all() and first[6][1] > second[6][1]
+    for text, line in zip(texts, (first, second), strict=True):
+        distance = np.linalg.norm(line - text.get_position(), axis=1).min()
+        assert distance < 0.05, "a text lies off its edge"
+    fig.close()
+
+
+def test_one_text_for_all_edges_between_two_nodes_stands_once():
+    view, fig = drawn([[], [0, 0]], edges={(0, 1): "both"})
+    assert [text.get_text() for text in view._edge_texts if text.get_visible()] == ["both"]
+    fig.close()
+
+
+def test_a_text_needs_an_edge():
+    view, fig = drawn([[], [0]])
+    with pytest.raises(FigureError, match=r"a text for the edge \(1, 0\), and no such edge"):
+        view.show(["a", "b"], [[], [0]], edges={(1, 0): "x"})
+    fig.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs())
+def test_what_has_room_can_be_shown(parents):
+    fig = LiveFigure("graph")
+    view = GraphView(fig, fig.subplots(), nodes=6, edges=5, columns=3)
+    count = view.room(parents)
+    assert 0 < count <= 6
+    view.show(["x"] * count, last_nodes(parents, count))
+    fig.close()
+
+
+def test_a_long_chain_shows_its_end_in_smaller_letters():
+    chain = [[], *[[i] for i in range(39)]]
+    view, fig = drawn([[]])
+    assert view.room(chain) == 10 and view.room(DIAMOND) == len(DIAMOND)
+    before = view._boxes[0].get_fontsize()
+    view.show(["x"] * 10, last_nodes(chain, 10))
+    assert view._boxes[0].get_fontsize() < before
+    assert last_nodes(DIAMOND, 3) == [[], [0], [0, 1]]
+    fig.close()
+
+
+def test_the_point_along_a_line():
+    corner = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]])
+    assert along(corner, 0.25) == pytest.approx([1.0, 0.0]) and along(corner, 0.5) == pytest.approx([1.0, 1.0])

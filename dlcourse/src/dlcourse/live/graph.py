@@ -1,5 +1,6 @@
 """Drawing a computation: boxes for nodes, lines for edges, values running left to right and gradients right to left."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -87,6 +88,26 @@ def _spread(count: int) -> np.ndarray:
     return 1 - (np.arange(count) + 0.5) / count
 
 
+LABEL_AT = 0.42  # of the way from parent to node: there the labels of edges that meet at a node are still apart
+BOW = 0.13  # height of the arc between neighbours of several edges that join the same two nodes
+NARROW = 7  # columns from which on the letters are made smaller
+
+
+def along(route: np.ndarray, share: float) -> np.ndarray:
+    """The point at this share of a broken line's length, (2,); the line is (P, 2)."""
+    lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(route, axis=0), axis=1))])
+    return np.array([np.interp(share * lengths[-1], lengths, route[:, i]) for i in (0, 1)])
+
+
+def bowed(route: np.ndarray, height: float) -> np.ndarray:
+    """A line between the same ends that passes above (or below) the given one, (P, 2)."""
+    if height == 0:
+        return route
+    shares = np.linspace(0, 1, 13)
+    points = np.array([along(route, share) for share in shares])
+    return points + np.stack([np.zeros(13), height * 4 * shares * (1 - shares)], axis=1)
+
+
 class GraphView:
     """A graph on axes of a live figure, redrawn with every setting.
 
@@ -114,12 +135,24 @@ class GraphView:
         self.artists = [self._lines, self._bold, self._heads, self._bold_heads, *self._edge_texts, *self._boxes]
         fig.animate(self.artists)
 
+    def room(self, parents: Sequence[Sequence[int]]) -> int:
+        """How many of these nodes, counted from the last one, find room; their parents further back are left out.
+
+        Args:
+            parents: as for `layout`.
+        """
+        for count in range(min(len(parents), len(self._boxes)), 0, -1):
+            part = last_nodes(parents, count)
+            if sum(map(len, part)) <= len(self._edge_texts) and _columns_of(layout(part)[0]) <= self._columns:
+                return count
+        return 0
+
     def show(
         self,
         labels: Sequence[str],
         parents: Sequence[Sequence[int]],
         looks: Sequence[str] | None = None,
-        edges: Mapping[tuple[int, int], str] | None = None,
+        edges: Mapping[tuple[int, int], str | Sequence[str]] | None = None,
         bold: Iterable[tuple[int, int]] = (),
         backwards: bool = False,
     ) -> None:
@@ -129,11 +162,12 @@ class GraphView:
             labels: the text of each box, parents before those that are made from them.
             parents: as for `layout`; the same parent twice gives two lines.
             looks: 'idle', 'done', 'now' or 'marked' for each box; all done unless given.
-            edges: text beside some edges, by (parent, node).
+            edges: text on some edges, by (parent, node); where the same two nodes are joined several times, one text for each
+                line in the order of `parents`, or one text for all of them.
             bold: edges along which something is passed now, by (parent, node).
             backwards: whether it is passed from node to parent.
         Raises:
-            FigureError: more nodes, edges or columns than there is room for.
+            FigureError: more nodes, edges or columns than there is room for (see `room`), or a text for no edge.
         """
         pairs = [(parent, node) for node, above in enumerate(parents) for parent in above]
         if len(labels) > len(self._boxes) or len(pairs) > len(self._edge_texts):
@@ -141,32 +175,48 @@ class GraphView:
                 f"the picture has room for {len(self._boxes)} nodes and {len(self._edge_texts)} edges, "
                 f"and this graph has {len(labels)} and {len(pairs)}: make the expression shorter"
             )
-        bold = set(bold)
+        bold, edges = set(bold), edges or {}
+        for pair in edges:
+            if pair not in pairs:
+                raise FigureError(f"there is a text for the edge {pair}, and no such edge: an edge is (parent, node)")
         at, routes = layout(parents)
-        columns = len({round(x, 6) for x in at[:, 0]})
+        columns = _columns_of(at)
         if columns > self._columns:
             raise FigureError(f"the picture has room for {self._columns} steps in a row, and this graph has {columns}")
+        size = 12 * min(1.0, NARROW / columns) if columns else 12
         for box, label, place, look in zip(self._boxes, labels, at, looks or ["done"] * len(labels), strict=False):
             face, edge, width = LOOKS[look]
-            box.set(text=label, position=place, color="0.45" if look == "idle" else "black")
+            box.set(text=label, position=place, color="0.45" if look == "idle" else "black", fontsize=size)
             box.get_bbox_patch().set(facecolor=face, edgecolor=edge, linewidth=width)
         for i, box in enumerate(self._boxes):
             box.set_visible(i < len(labels))
         lines: dict[bool, list[np.ndarray]] = {False: [], True: []}
         heads: dict[bool, list[np.ndarray]] = {False: [], True: []}
-        seen: set[tuple[int, int]] = set()
+        seen: Counter[tuple[int, int]] = Counter()
+        often = Counter(pairs)
         for text, pair in zip(self._edge_texts, pairs, strict=False):
-            route = routes[pair] + np.array([0, 0.05 if pair in seen else 0])  # the same parent twice: a second line above
-            middle = (route[(len(route) - 1) // 2] + route[len(route) // 2]) / 2
-            words = "" if pair in seen else (edges or {}).get(pair, "")
-            text.set(text=words, position=middle, visible=bool(words))
+            route = bowed(routes[pair], BOW * ((often[pair] - 1) / 2 - seen[pair]))
+            given = edges.get(pair, "")
+            alone = isinstance(given, str)
+            words = (given if seen[pair] == 0 else "") if alone else given[seen[pair]]
+            text.set(text=words, position=along(route, LABEL_AT), visible=bool(words), fontsize=size)
             lines[pair in bold].append(route)
             if not words:
-                heads[pair in bold].append(middle)
-            seen.add(pair)
+                heads[pair in bold].append(along(route, 0.5))
+            seen[pair] += 1
         for text in self._edge_texts[len(pairs) :]:
             text.set_visible(False)
         for collection, marks, wanted in ((self._lines, self._heads, False), (self._bold, self._bold_heads, True)):
             collection.set_segments(lines[wanted])
             marks.set_data(*np.array(heads[wanted]).reshape(-1, 2).T)
             marks.set_marker("<" if wanted and backwards else ">")
+
+
+def last_nodes(parents: Sequence[Sequence[int]], count: int) -> list[list[int]]:
+    """The parents of the last nodes of a graph, numbered anew from 0; parents that are cut off are left out."""
+    first = len(parents) - count
+    return [[parent - first for parent in above if parent >= first] for above in parents[first:]]
+
+
+def _columns_of(at: np.ndarray) -> int:
+    return len({round(x, 6) for x in at[:, 0]})
