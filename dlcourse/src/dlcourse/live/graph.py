@@ -88,7 +88,7 @@ def _spread(count: int) -> np.ndarray:
     return 1 - (np.arange(count) + 0.5) / count
 
 
-LABEL_AT = 0.42  # of the way from parent to node: there the labels of edges that meet at a node are still apart
+LABEL_AT = 0.42  # of a slanted way from parent to node: there the labels of edges that meet at a node are still apart
 BOW = 0.13  # height of the arc between neighbours of several edges that join the same two nodes
 NARROW = 7  # columns from which on the letters are made smaller
 
@@ -199,7 +199,8 @@ class GraphView:
             given = edges.get(pair, "")
             alone = isinstance(given, str)
             words = (given if seen[pair] == 0 else "") if alone else given[seen[pair]]
-            text.set(text=words, position=along(route, LABEL_AT), visible=bool(words), fontsize=size)
+            level = np.ptp(routes[pair][:, 1]) < 0.01
+            text.set(text=words, position=along(route, 0.5 if level else LABEL_AT), visible=bool(words), fontsize=size)
             lines[pair in bold].append(route)
             if not words:
                 heads[pair in bold].append(along(route, 0.5))
