@@ -124,7 +124,11 @@ predict_number(
     answer=6,
     tolerance=0.01,
     hints=[
-        (8.9, 9.1, "Factors are multiplied along one path. These are two paths side by side: a change takes both at once."),
+        (
+            8.9,
+            9.1,
+            "Factors are multiplied along one path. These are two paths side by side: a change takes both at once.",
+        ),
         (2.9, 3.1, "That is what arrives over one of the two edges."),
     ],
     because="3 + 3: along one path factors are multiplied, and different paths are added.",
@@ -247,7 +251,9 @@ Node.__mul__ = lambda self, other: apply("*", np.multiply, self, other)
 Node.__rmul__ = lambda self, other: apply("*", np.multiply, other, self)
 Node.__truediv__ = lambda self, other: apply("/", np.divide, self, other)
 Node.__rtruediv__ = lambda self, other: apply("/", np.divide, other, self)
-Node.__matmul__ = lambda self, other: apply("@", np.matmul, self, other)  # this and what follows: for arrays, later
+Node.__matmul__ = lambda self, other: apply(
+    "@", np.matmul, self, other
+)  # this and what follows: for arrays, later
 Node.__rmatmul__ = lambda self, other: apply("@", np.matmul, other, self)
 Node.T = property(lambda self: apply("T", np.transpose, self))
 Node.sum = lambda self: apply("sum", np.sum, self)
@@ -288,7 +294,9 @@ def shares_of(rule, g, y, *inputs):
         shares = rule(g, y, *inputs)
     if not isinstance(shares, tuple) or len(shares) != len(inputs):
         message = f"a rule returns a tuple with one share for each of its {len(inputs)} inputs"
-        hint = "Of a single share a tuple is made by a comma: return (share,)." if len(inputs) == 1 else None
+        hint = (
+            "Of a single share a tuple is made by a comma: return (share,)." if len(inputs) == 1 else None
+        )
         raise check.CheckError("type", message, hint)
     return shares
 
@@ -313,7 +321,9 @@ def times_turn(my_times_rule):
         right, wrong, bare = (g * b, g * a), (g * a, g * b), (b, a)
         got = shares_of(my_times_rule, g, a * b, a, b)
         for i, name in enumerate("ab"):
-            check.close(got[i], right[i], name=f"the share of {name}", mistakes={swapped: wrong[i], alone: bare[i]})
+            check.close(
+                got[i], right[i], name=f"the share of {name}", mistakes={swapped: wrong[i], alone: bare[i]}
+            )
 
 
 times_turn
@@ -332,7 +342,9 @@ def division_rule(g, y, a, b):
     return g / b, -g * y / b
 
 
-@exercise("The rule of a quotient", uses="my_division_rule", minutes=4, difficulty=1, solution=division_rule)
+@exercise(
+    "The rule of a quotient", uses="my_division_rule", minutes=4, difficulty=1, solution=division_rule
+)
 def division_turn(my_division_rule):
     sign = "The sign is wrong: y falls when a positive b grows under a positive a."
     alone = "This is the local derivative alone: multiply it by the upstream gradient g."
@@ -370,7 +382,9 @@ def tanh_turn(my_tanh_rule):
         "y is tanh x already: this takes tanh of it once more.": lambda g, y, x: g * (1 - np.tanh(y) ** 2),
         "The slope of tanh is 1 - y squared: the square is missing.": lambda g, y, x: g * (1 - y),
         "That is the rule of the logistic function.": lambda g, y, x: g * y * (1 - y),
-        "This is the local derivative alone: multiply it by the upstream gradient g.": lambda g, y, x: 1 - y**2,
+        "This is the local derivative alone: multiply it by the upstream gradient g.": lambda g, y, x: (
+            1 - y**2
+        ),
     }
     for g, x in drawn(3, 2):
         y = np.tanh(x)
@@ -382,7 +396,7 @@ def tanh_turn(my_tanh_rule):
 tanh_turn
 
 # %% [markdown]
-# All rules by the name of their operation. Where you have written one that passes its check, it is yours that is used from here on.
+# Here are the rules by the name of their operation. Where you have written one that passes its check, it is yours that is used from here on.
 
 # %%
 RULES = {
@@ -413,7 +427,9 @@ def share_out_solution(node, rules):
         parent.grad = parent.grad + share
 
 
-@exercise("Share out, and accumulate", uses="my_share_out", minutes=5, difficulty=1, solution=share_out_solution)
+@exercise(
+    "Share out, and accumulate", uses="my_share_out", minutes=5, difficulty=1, solution=share_out_solution
+)
 def share_out_turn(my_share_out):
     reasons = {
         "overwritten": "The share replaces what was there: a node that is used several times needs the sum.",
@@ -421,12 +437,14 @@ def share_out_turn(my_share_out):
         "ones": "The upstream gradient is node.grad, not 1.",
     }
     rules = {"*": times_rule, "-": lambda g, y, a, b: (g, -g), "tanh": tanh_rule}
-    for (grad, one, other, before, earlier) in drawn(4, 5):
+    for grad, one, other, before, earlier in drawn(4, 5):
         for kind in ("x * x", "a - b", "a * b", "tanh(x)"):
             a, b = Node(one), Node(other)
-            node = {"x * x": lambda a, b: a * a, "a - b": lambda a, b: a - b, "a * b": lambda a, b: a * b}.get(
-                kind, lambda a, b: tanh(a)
-            )(a, b)
+            node = {
+                "x * x": lambda a, b: a * a,
+                "a - b": lambda a, b: a - b,
+                "a * b": lambda a, b: a * b,
+            }.get(kind, lambda a, b: tanh(a))(a, b)
             node.grad, a.grad, b.grad = grad, before, earlier
             inputs = [a] if kind in ("x * x", "tanh(x)") else [a, b]
             start = [input.grad for input in inputs]
@@ -438,7 +456,11 @@ def share_out_turn(my_share_out):
 
             right = [old + sum(new) for old, new in zip(start, added(grad), strict=True)]
             known = [
-                {reasons["overwritten"]: sum(new), reasons["last"]: old + new[-1], reasons["ones"]: old + sum(one)}
+                {
+                    reasons["overwritten"]: sum(new),
+                    reasons["last"]: old + new[-1],
+                    reasons["ones"]: old + sum(one),
+                }
                 for old, new, one in zip(start, added(grad), added(1.0 + 0 * grad), strict=True)
             ]
             for hints, new in zip(known, added(grad), strict=True):
@@ -447,9 +469,15 @@ def share_out_turn(my_share_out):
             copies = [np.copy(x) for x in (node.value, node.grad, a.value, b.value)]
             my_share_out(node, rules)
             now = node.value, node.grad, node.parents, a.value, b.value
-            same = all(np.array_equal(x, y) for x, y in zip(copies, (now[0], now[1], now[3], now[4]), strict=True))
+            same = all(
+                np.array_equal(x, y) for x, y in zip(copies, (now[0], now[1], now[3], now[4]), strict=True)
+            )
             if not same or now[2] != kept[2]:
-                raise check.CheckError("changed", "the node, or a parent's value, was changed", "Only the grad of the parents changes.")
+                raise check.CheckError(
+                    "changed",
+                    "the node, or a parent's value, was changed",
+                    "Only the grad of the parents changes.",
+                )
             for input, want, mistakes in zip(inputs, right, known, strict=True):
                 name = "x" if len(inputs) == 1 else "a" if input is a else "b"
                 got = input.grad
@@ -557,7 +585,10 @@ def stepper_figure():
     # Refutes: "a node can pass its gradient on as soon as one share has arrived". It must wait for every use, or shares are lost.
     fig = LiveFigure("One node at a time", size=(900, 440))
     view = GraphView(fig, fig.subplots(), columns=8)
-    orders = {"reverse topological": lambda root: topological_order(root)[::-1], "as soon as reached": too_early}
+    orders = {
+        "reverse topological": lambda root: topological_order(root)[::-1],
+        "as soon as reached": too_early,
+    }
 
     @fig.control(
         step=Integer(0, 24, value=6),
@@ -580,7 +611,11 @@ def stepper_figure():
             inputs = {"a": Node(a), "b": Node(b)}
             root = f(*inputs.values())
         walk = Walk(root, inputs, step, order(root))
-        words = walk.words() if step <= walk.end else f"The walk ends at step {walk.end}. {walk.result(f, a, b)}"
+        words = (
+            walk.words()
+            if step <= walk.end
+            else f"The walk ends at step {walk.end}. {walk.result(f, a, b)}"
+        )
         if f is not own:
             words = f"Shown is sigma(a * b) * a. {words}"
         nodes, shown = walk.nodes, view.room(walk.parents())
@@ -630,7 +665,9 @@ class Walk:
 
     def boxes(self):
         """Label and look of each node."""
-        known = {id(node) for node in self.nodes if not node.parents} | {id(n) for n in self.made[: self.num_forward]}
+        known = {id(node) for node in self.nodes if not node.parents} | {
+            id(n) for n in self.made[: self.num_forward]
+        }
         turn = {id(node): i + 1 for i, node in enumerate(self.back)}
         labels, looks = [], []
         for node in self.nodes:
@@ -650,7 +687,14 @@ class Walk:
         """For each parent of the node whose turn it is: the local derivative and the share."""
         values = [parent.value for parent in self.now.parents]
         local = RULES[self.now.op](1.0, self.now.value, *values)
-        return list(zip(self.now.parents, local, RULES[self.now.op](self.now.grad, self.now.value, *values), strict=True))
+        return list(
+            zip(
+                self.now.parents,
+                local,
+                RULES[self.now.op](self.now.grad, self.now.value, *values),
+                strict=True,
+            )
+        )
 
     def edges(self):
         """The edges along which something passes, and what is written on them."""
@@ -667,23 +711,43 @@ class Walk:
     def words(self):
         if not self.goes_back:
             text = f"Forward, {self.num_forward} of {len(self.made)}. "
-            text += f"{self.name(self.now)} gives {self.now.value:.4g}." if self.now else "The inputs are given."
+            text += (
+                f"{self.name(self.now)} gives {self.now.value:.4g}."
+                if self.now
+                else "The inputs are given."
+            )
             if self.num_forward == len(self.made):
                 text += f" Turns of the backward pass: {', '.join(self.name(node) for node in self.back)}."
             return text
         text = f"Backward, {self.num_back} of {len(self.back)}. "
         if not self.num_back:
             return text + "The backward pass starts with a 1 at the root."
-        told = [f"{share:.4g} to {self.name(parent)}" for parent, _, share in self.shares() if self.is_told(parent)]
-        now = [f"{self.name(p)} now has {p.grad:.4g}" for p in dict.fromkeys(self.now.parents) if self.is_told(p)]
-        return text + f"{self.name(self.now)} held {self.now.grad:.4g} and gave {', '.join(told)}; {', '.join(now)}."
+        told = [
+            f"{share:.4g} to {self.name(parent)}"
+            for parent, _, share in self.shares()
+            if self.is_told(parent)
+        ]
+        now = [
+            f"{self.name(p)} now has {p.grad:.4g}"
+            for p in dict.fromkeys(self.now.parents)
+            if self.is_told(p)
+        ]
+        return (
+            text
+            + f"{self.name(self.now)} held {self.now.grad:.4g} and gave {', '.join(told)}; {', '.join(now)}."
+        )
 
     def is_told(self, parent):
         return parent.op or id(parent) in self.names
 
     def result(self, f, a, b, h=1e-5):
         """The derivatives w.r.t. a and b, beside central differences."""
-        around = (Node(a + h), Node(b)), (Node(a - h), Node(b)), (Node(a), Node(b + h)), (Node(a), Node(b - h))
+        around = (
+            (Node(a + h), Node(b)),
+            (Node(a - h), Node(b)),
+            (Node(a), Node(b + h)),
+            (Node(a), Node(b - h)),
+        )
         up_a, down_a, up_b, down_b = (f(*point).value for point in around)
         slopes = {"a": (up_a - down_a) / (2 * h), "b": (up_b - down_b) / (2 * h)}
         found = []
@@ -707,7 +771,7 @@ stepper
 # %% [markdown]
 # ## From numbers to tensors
 #
-# A graph with one node for each number is slow: Python takes its time for every multiplication. So let a node hold a whole
+# A graph with one node for each number is slow, since Python handles each multiplication by itself. So let a node hold a whole
 # **array**, a tensor in torch's word. The rules of `+`, `-`, `*`, `/`, `sigma` and `tanh` work element by element and stay as they are. New are the matrix product, the
 # transpose and the sum of all entries. For $\mathbf{Y} = \mathbf{A}\mathbf{B}$ and the upstream gradient $\mathbf{G}$, of the shape of $\mathbf{Y}$:
 #
@@ -762,7 +826,13 @@ def unbroadcast_solution(g, shape):
     return np.sum(g, axis=repeated, keepdims=True)
 
 
-@exercise("Sum over what was repeated", uses="my_unbroadcast", minutes=8, difficulty=2, solution=unbroadcast_solution)
+@exercise(
+    "Sum over what was repeated",
+    uses="my_unbroadcast",
+    minutes=8,
+    difficulty=2,
+    solution=unbroadcast_solution,
+)
 def unbroadcast_turn(my_unbroadcast):
     rng = np.random.default_rng(5)
     for large, shape in [
@@ -864,12 +934,14 @@ print("six gradients, equal to torch's:", [node.grad.shape for node in params])
 x, g = rng.normal(size=1000), rng.normal(size=1000)
 J = np.diag(1 - np.tanh(x) ** 2)
 check.close(ARRAY_RULES["tanh"](g, np.tanh(x), x)[0], g @ J, rtol=1e-12, name="the rule's result")
-print(f"the Jacobian: {J.nbytes / 1e6:.0f} MB.  The rule: {g.nbytes / 1e3:.0f} kB in, {g.nbytes / 1e3:.0f} kB out.")
+print(
+    f"the Jacobian: {J.nbytes / 1e6:.0f} MB.  The rule: {g.nbytes / 1e3:.0f} kB in, {g.nbytes / 1e3:.0f} kB out."
+)
 
 # %% [markdown]
 # ## The delta rule
 #
-# For layered nets all this was derived by hand before machines did it for any expression. The slides by Choe (2021), from which this course
+# For layered nets this was derived by hand before machines did it for any expression. The slides by Choe (2021), from which this course
 # took it, state the result for a net with one hidden layer of logistic units, as Rumelhart, Hinton and Williams (1986) have it, with
 # $\sigma'(\mathit{net}) = a(1-a)$. Unit $i$ feeds hidden unit $j$, which feeds output unit $k$:
 #
@@ -930,7 +1002,12 @@ check.close(-W_node.grad, np.outer(delta_j, x), rtol=1e-12, name="-W.grad")
 outputs = torch.tensor(V @ logistic(W @ x), requires_grad=True)  # net_k, where torch starts to record
 torch.nn.functional.mse_loss(torch.sigmoid(outputs), torch.tensor(T)).backward()
 K = len(T)
-print("torch's gradient at net_k:", outputs.grad.numpy().round(5), "  -2 delta / K:", (-2 * delta_k / K).round(5))
+print(
+    "torch's gradient at net_k:",
+    outputs.grad.numpy().round(5),
+    "  -2 delta / K:",
+    (-2 * delta_k / K).round(5),
+)
 check.close(outputs.grad.numpy(), -2 * delta_k / K, rtol=1e-12, name="mse_loss at net_k")
 
 # %% tags=["folded"]
@@ -980,7 +1057,13 @@ def logits_gradient_solution(Z, labels):
     return (reference.softmax(Z) - one_hot) / len(Z)
 
 
-@exercise("The gradient of softmax and cross-entropy", uses="my_logits_gradient", minutes=5, difficulty=1, solution=logits_gradient_solution)
+@exercise(
+    "The gradient of softmax and cross-entropy",
+    uses="my_logits_gradient",
+    minutes=5,
+    difficulty=1,
+    solution=logits_gradient_solution,
+)
 def logits_turn(my_logits_gradient):
     rng = np.random.default_rng(6)
     for N, K, size in ((1, 3, 1.0), (5, 3, 1.0), (4, 4, 2.0), (3, 10, 1000.0)):
@@ -1002,7 +1085,14 @@ def logits_turn(my_logits_gradient):
         }
         with check.unchanged(Z=Z, labels=labels):
             got = my_logits_gradient(Z, labels)
-        check.close(got, right, rtol=1e-9, atol=1e-12, name=f"the gradient for {N} examples and {K} classes", mistakes=mistakes)
+        check.close(
+            got,
+            right,
+            rtol=1e-9,
+            atol=1e-12,
+            name=f"the gradient for {N} examples and {K} classes",
+            mistakes=mistakes,
+        )
 
 
 logits_turn
@@ -1102,7 +1192,7 @@ for width in (16, 64, 256, 1000):
 #
 # The backward pass is paid for in **memory**, too. The rules of `tanh` and `sigma` read `y`, and the rule of `@` reads both of its inputs, so these values are kept from the forward
 # pass until the backward pass has used them. The rules of `+`, `-`, `T` and `sum` read no value. So a net of $L$ layers `tanh(x @ W)` keeps its weights and $L + 1$ arrays of
-# activations: its input and the output of each layer. For layers of width 1024, batches of 1024 and single precision, each of those is 4 MB, as large as the layer's weights; with larger batches the activations are the larger part.
+# activations: its input and the output of each layer. For layers of width 1024, batches of 1024 and single precision, each of those has about 4 MB, as large as the layer's weights; with larger batches the activations are the larger part.
 # The appendix shows how **checkpointing** keeps about $2\sqrt{L}$ of them, and computes the others a second time.
 #
 # ### What torch does with `.grad`
@@ -1162,7 +1252,10 @@ for zeroed in (True, False):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    print("with zero_grad:   " if zeroed else "without zero_grad:", " ".join(f"{loss:.2f}" for loss in losses[::4]))
+    print(
+        "with zero_grad:   " if zeroed else "without zero_grad:",
+        " ".join(f"{loss:.2f}" for loss in losses[::4]),
+    )
 
 # %% [markdown]
 # With `zero_grad` the loss falls at every step. Without it the old gradients stay in the sum, and the loss goes up and down.
@@ -1214,7 +1307,12 @@ def step_figure():
         fig.ax.plot([], [], label="central difference")[0],
         fig.ax.plot([], [], label="complex step")[0],
     )
-    dots = fig.animate([fig.ax.plot([], [], mark, ms=11, mec="black", color=line.get_color())[0] for mark, line in zip("os^", lines, strict=True)])
+    dots = fig.animate(
+        [
+            fig.ax.plot([], [], mark, ms=11, mec="black", color=line.get_color())[0]
+            for mark, line in zip("os^", lines, strict=True)
+        ]
+    )
     fig.ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
     @fig.control(
@@ -1359,10 +1457,18 @@ def fault_figure():
     # Refutes: "a gradient that passes the check at one point is right". Faults hide at zero.
     fig = LiveFigure("Plant a fault", xlabel="relative error of the gradient", size=(800, 400))
     names = list(EXPRESSIONS)
-    fig.ax.set(xscale="log", xlim=(1e-13, 3), ylim=(len(names) - 0.5, -0.5), yticks=range(len(names)), yticklabels=names)
+    fig.ax.set(
+        xscale="log",
+        xlim=(1e-13, 3),
+        ylim=(len(names) - 0.5, -0.5),
+        yticks=range(len(names)),
+        yticklabels=names,
+    )
     fig.ax.axvline(1e-6, color="black", lw=1.2, ls=":", label="1e-6, where we call it wrong")
     bars = fig.animate(fig.ax.barh(range(len(names)), np.ones(len(names)), left=1e-13, height=0.6))
-    mine = fig.animate(fig.ax.plot([], [], "D", ms=12, color=OKABE_ITO["yellow"], mec="black", label="my_suspect_rule")[0])
+    mine = fig.animate(
+        fig.ax.plot([], [], "D", ms=12, color=OKABE_ITO["yellow"], mec="black", label="my_suspect_rule")[0]
+    )
     fig.ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
     @fig.control(
@@ -1485,7 +1591,7 @@ chain
 # %% [markdown]
 # Move the gain from end to end. Logistic units lose the gradient everywhere: small weights leave slopes near 1/4, and large ones push the units to their flat ends. For tanh a gain of 1.2
 # keeps it within a factor of 4 over 30 layers. Without any activation the factor a layer is about the gain itself, so that 0.9 and 1.1 differ by a factor of 400 after 30
-# layers. Hochreiter (1991) found this in recurrent nets. Initialisation, normalisation and shortcuts, all in lecture 07, are ways to keep the product near 1.
+# layers. Hochreiter (1991) found this in recurrent nets. Initialisation, normalisation and shortcuts, which lecture 07 is about, are ways to keep the product near 1.
 #
 # ## The real run: digits
 #
@@ -1517,9 +1623,13 @@ for _ in range(100):
     loss = torch.nn.functional.cross_entropy(torch_mlp(theirs, X), torch.tensor(labels))
     loss.backward()
     optimizer.step()
-    largest = max(largest, *(np.abs(ours - t.detach().numpy()).max() for ours, t in zip(arrays, theirs, strict=True)))
+    largest = max(
+        largest, *(np.abs(ours - t.detach().numpy()).max() for ours, t in zip(arrays, theirs, strict=True))
+    )
 
-print(f"torch's loss after 100 steps: {loss.item():.4f}; largest difference of any weight in 100 steps: {largest:.1e}")
+print(
+    f"torch's loss after 100 steps: {loss.item():.4f}; largest difference of any weight in 100 steps: {largest:.1e}"
+)
 check.close(largest, 0.0, atol=1e-9, name="the largest difference")
 
 # %% tags=["folded"]
@@ -1548,7 +1658,11 @@ GRADIENTS = {  # what a run uses: rules, the sum over what was broadcast, and ho
 
 
 def log_softmax(Z):
-    return Z - Z.max(axis=1, keepdims=True) - np.log(np.sum(np.exp(Z - Z.max(axis=1, keepdims=True)), axis=1, keepdims=True))
+    return (
+        Z
+        - Z.max(axis=1, keepdims=True)
+        - np.log(np.sum(np.exp(Z - Z.max(axis=1, keepdims=True)), axis=1, keepdims=True))
+    )
 
 
 def run_start(seed):
@@ -1564,7 +1678,9 @@ def run_step(state, lr, kind, batch=64):
     params = [Node(array) for array in state["arrays"]]
     logits = mlp(params, digits.x_train[rows])
     g = logits_gradient(logits.value, digits.y_train[rows])
-    if options.get("twice"):  # through the second softmax to the probabilities, and through the first to the logits
+    if options.get(
+        "twice"
+    ):  # through the second softmax to the probabilities, and through the first to the logits
         p = reference.softmax(logits.value)
         g = logits_gradient(p, digits.y_train[rows])
         g = p * (g - (p * g).sum(axis=1, keepdims=True))
@@ -1594,7 +1710,9 @@ def digits_figure():
     left.set_title("48 of the digits, wrong ones in red")
     picture = fig.animate(left.imshow(np.ones((6 * 9 + 1, 8 * 9 + 1, 3)), interpolation="nearest"))
     right.set(xlim=(0, 600), yscale="log", ylim=(1e-2, 30), xlabel="step", ylabel="mean loss")
-    train, val = fig.animate(right.plot([], [], label="training")[0], right.plot([], [], "--", label="validation")[0])
+    train, val = fig.animate(
+        right.plot([], [], label="training")[0], right.plot([], [], "--", label="validation")[0]
+    )
     right.axhline(np.log(10), color="0.5", lw=1.2, ls=":", label="guessing")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
@@ -1677,7 +1795,12 @@ def max_rule(g, y, x):
 def max_exercise(max_rule):
     rng = np.random.default_rng(7)
     ties = np.array([[1.0, 3.0, 2.9], [5.0, 5.0, -1.0], [0.0, 0.0, 0.0]])
-    for x in (ties, rng.normal(size=(4, 5)), rng.integers(-2, 2, size=(6, 4)).astype(float), -1 - rng.uniform(size=(1, 3))):
+    for x in (
+        ties,
+        rng.normal(size=(4, 5)),
+        rng.integers(-2, 2, size=(6, 4)).astype(float),
+        -1 - rng.uniform(size=(1, 3)),
+    ):
         g, y = rng.normal(size=(len(x), 1)), x.max(axis=1, keepdims=True)
         leaf = torch.tensor(x, requires_grad=True)
         leaf.amax(dim=1, keepdim=True).backward(torch.tensor(g))
@@ -1685,7 +1808,8 @@ def max_exercise(max_rule):
         first = np.zeros_like(x)
         first[np.arange(len(x)), x.argmax(axis=1)] = g[:, 0]
         mistakes = {
-            "Where several entries are largest, each gets the whole gradient here; they share it equally.": g * (x == y),
+            "Where several entries are largest, each gets the whole gradient here; they share it equally.": g
+            * (x == y),
             "Where several entries are largest, the first one gets all here; they share it equally.": first,
             "This does not use the upstream gradient g.": (x == y) / (x == y).sum(axis=1, keepdims=True),
             "The largest entry of the whole array is not asked: each row has its own.": g * (x == x.max()),
@@ -1729,7 +1853,9 @@ def entropy_exercise(entropy_deltas):
         net_j = torch.tensor(W @ x, requires_grad=True)
         net_k = torch.tensor(V) @ torch.sigmoid(net_j)
         net_k.retain_grad()
-        torch.nn.functional.binary_cross_entropy_with_logits(net_k, torch.tensor(T), reduction="sum").backward()
+        torch.nn.functional.binary_cross_entropy_with_logits(
+            net_k, torch.tensor(T), reduction="sum"
+        ).backward()
         right_j, right_k = -net_j.grad.numpy(), -net_k.grad.numpy()
         a_j = logistic(W @ x)
         a_k = logistic(V @ a_j)
@@ -1738,7 +1864,9 @@ def entropy_exercise(entropy_deltas):
             "That is the delta of the squared error: with the cross-entropy the slope of the output unit cancels.": squared_k,
             "The sign is turned round: delta is minus the derivative.": -right_k,
             "The targets may lie between 0 and 1: here they are rounded.": np.where(T > 0.5, 1 - a_k, -a_k),
-            "This is divided by K: E is the sum over the outputs.": right_k / K if K > 1 else np.full(K, np.nan),
+            "This is divided by K: E is the sum over the outputs.": right_k / K
+            if K > 1
+            else np.full(K, np.nan),
         }
         on_j = {
             "That is the hidden delta of the squared error.": squared_j,
@@ -1748,9 +1876,13 @@ def entropy_exercise(entropy_deltas):
         with check.unchanged(x=x, W=W, V=V, T=T):
             got = entropy_deltas(x, W, V, T)
         if not isinstance(got, tuple) or len(got) != 2:
-            raise check.CheckError("type", "a tuple of two arrays is asked", "First the hidden units, then the output units.")
+            raise check.CheckError(
+                "type", "a tuple of two arrays is asked", "First the hidden units, then the output units."
+            )
         if J != K and (np.shape(got[0]), np.shape(got[1])) == ((K,), (J,)):
-            raise check.CheckError("shape", "the two deltas are exchanged", "First the hidden units, then the output units.")
+            raise check.CheckError(
+                "shape", "the two deltas are exchanged", "First the hidden units, then the output units."
+            )
         check.close(got[1], right_k, name="delta of the output units", mistakes=on_k)
         check.close(got[0], right_j, name="delta of the hidden units", mistakes=on_j)
 
@@ -1816,7 +1948,9 @@ def with_one_fault(root, keeps_order, adds):
     for node in order:
         values = [parent.value for parent in node.parents]
         if node.parents:
-            for parent, share in zip(node.parents, RULES[node.op](grads[id(node)], node.value, *values), strict=True):
+            for parent, share in zip(
+                node.parents, RULES[node.op](grads[id(node)], node.value, *values), strict=True
+            ):
                 grads[id(parent)] = grads[id(parent)] + share if adds or parent.parents else share
     return grads
 
@@ -1846,7 +1980,11 @@ def engine_exercise(mended_backward):
         return sigma(tanh(u) - u) * (u + b) * a
 
     cases = {"a * b": lambda a, b: a * b, "a * a + b": lambda a, b: a * a + b}
-    cases |= {"tanh(u) * u with u = a + b": shared, "c + d with c = a + a, d = c + a": chain, "a longer one": long_way}
+    cases |= {
+        "tanh(u) * u with u = a + b": shared,
+        "c + d with c = a + a, d = c + a": chain,
+        "a longer one": long_way,
+    }
     rng = np.random.default_rng(8)
     for name, f in cases.items():
         for _ in range(3):
@@ -1863,12 +2001,23 @@ def engine_exercise(mended_backward):
             for letter, node, once, leaf in zip("ab", ours, first, leaves, strict=True):
                 right = 0.0 if leaf.grad is None else leaf.grad.item()
                 mistakes = {
-                    "A node still hands on its gradient before all of its users have given their share.": unordered[id(node)],
-                    "A leaf that is used several times still keeps the last share alone.": assigned[id(node)],
+                    "A node still hands on its gradient before all of its users have given their share.": unordered[
+                        id(node)
+                    ],
+                    "A leaf that is used several times still keeps the last share alone.": assigned[
+                        id(node)
+                    ],
                 }
                 check.close(once, right, name=f"d/d{letter} of {name}", mistakes=mistakes)
-                again = {"A second call adds to the first one's gradients: set them to zero first.": 2 * right}
-                check.close(float(node.grad), right, name=f"d/d{letter} of {name}, called a second time", mistakes=again)
+                again = {
+                    "A second call adds to the first one's gradients: set them to zero first.": 2 * right
+                }
+                check.close(
+                    float(node.grad),
+                    right,
+                    name=f"d/d{letter} of {name}, called a second time",
+                    mistakes=again,
+                )
             if name == "a * a + b":
                 check.close(float(root.parents[0].grad), 1.0, name="the gradient of a * a in a * a + b")
 
@@ -1935,18 +2084,27 @@ def training_exercise(mended_training):
     for N, D, lr, num_steps in ((6, 2, 0.1, 4), (5, 3, 0.05, 7), (9, 1, 0.2, 3)):
         X, y, w = rng.normal(size=(N, D)), rng.normal(size=N), rng.normal(size=(D, 1))
         right, losses = descent(X, y, w, lr, num_steps)
-        faulty = {kept: descent(X, y, w, lr, num_steps, keeps=True), spread: descent(X, y, w, lr, num_steps, spreads=True)}
+        faulty = {
+            kept: descent(X, y, w, lr, num_steps, keeps=True),
+            spread: descent(X, y, w, lr, num_steps, spreads=True),
+        }
         both = descent(X, y, w, lr, num_steps, keeps=True, spreads=True)
         with check.unchanged(X=X, y=y, w=w):
             got = mended_training(X, y, w, lr, num_steps)
         if not isinstance(got, tuple) or len(got) != 2 or not isinstance(got[1], list):
             raise check.CheckError("type", "a tuple is asked: the weights, and a list of losses")
         if len(got[1]) != num_steps or not all(type(loss) is float for loss in got[1]):
-            raise check.CheckError("type", f"{num_steps} losses are asked, as Python floats", "loss.item() makes a float of a tensor.")
+            raise check.CheckError(
+                "type",
+                f"{num_steps} losses are asked, as Python floats",
+                "loss.item() makes a float of a tensor.",
+            )
         on_losses = {hint: np.array(wrong[1]) for hint, wrong in faulty.items()}
         on_losses |= {"Both faults are still there.": np.array(both[1])}
         check.close(np.array(got[1]), np.array(losses), name="the losses", mistakes=on_losses)
-        check.close(got[0], right, name="the weights", mistakes={hint: wrong[0] for hint, wrong in faulty.items()})
+        check.close(
+            got[0], right, name="the weights", mistakes={hint: wrong[0] for hint, wrong in faulty.items()}
+        )
 
 
 training_exercise
@@ -1992,7 +2150,11 @@ def hessian_exercise(hessian_times):
         def f(node, A=A, calls=calls, N=N):
             if np.shape(getattr(node, "value", node)) != (1, N):
                 shape = np.shape(getattr(node, "value", node))
-                raise check.CheckError("shape", f"f takes one node of shape (1, {N}), got {shape}", "One point at a time: H is not to be built.")
+                raise check.CheckError(
+                    "shape",
+                    f"f takes one node of shape (1, {N}), got {shape}",
+                    "One point at a time: H is not to be built.",
+                )
             calls.append(node)
             return tanh(node @ A).sum() + (node * node * node).sum()
 
@@ -2003,16 +2165,21 @@ def hessian_exercise(hessian_times):
         expected = expected.numpy()
         H = torch.autograd.functional.hessian(f_torch, torch.tensor(x)).numpy().reshape(N, N)
         mistakes = {
-            "This is v times the diagonal of H, or v times the row sums of H: step along v, not along all ones.": v * H.sum(axis=1),
+            "This is v times the diagonal of H, or v times the row sums of H: step along v, not along all ones.": v
+            * H.sum(axis=1),
             "This takes the diagonal of H alone.": v * np.diag(H),
             "This is twice H v: the two points are 2 h apart.": 2 * expected,
             "This is half of H v.": expected / 2,
         }
         with check.unchanged(x=x, v=v):
             got = hessian_times(f, x, v)
-        check.close(got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max(), name="H v", mistakes=mistakes)
+        check.close(
+            got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max(), name="H v", mistakes=mistakes
+        )
         if len(calls) > 4:
-            raise check.CheckError("value", f"f was called {len(calls)} times for N = {N}; four calls are enough for any N")
+            raise check.CheckError(
+                "value", f"f was called {len(calls)} times for N = {N}; four calls are enough for any N"
+            )
 
 
 hessian_exercise
@@ -2050,7 +2217,7 @@ hessian_exercise
 #
 # ### Forward mode
 #
-# The first figure's change ran forwards. **Forward mode** does that exactly: it carries with each value its derivative along one chosen direction of the inputs. Its rules say how a change of the inputs changes the output.
+# The first figure's change ran forwards. **Forward mode** does that with derivatives in place of small changes: it carries with each value its derivative along one chosen direction of the inputs. Its rules say how a change of the inputs changes the output.
 
 # %%
 CHANGE = {
@@ -2070,7 +2237,9 @@ CHANGE = {
 def forward_mode(root, changes):
     """How root changes when the inputs change: changes maps a node to the direction in which it moves."""
     dot = {}
-    for node in topological_order(root):  # the order of the computation: it could run along with it, and forget
+    for node in topological_order(
+        root
+    ):  # the order of the computation: it could run along with it, and forget
         if node.parents:
             values = [parent.value for parent in node.parents]
             dot[node] = CHANGE[node.op](node.value, *values, *(dot[parent] for parent in node.parents))
@@ -2102,7 +2271,10 @@ for n, m in ((1, 256), (16, 16), (256, 1)):
     weights = [Node(array) for array in new_params([n, 32, 32, m], np.random.default_rng(0))]
     f, x = (lambda leaf, weights=weights: mlp(weights, leaf)), np.linspace(-1, 1, n)
     check.close(jacobian_forward(f, x), jacobian_backward(f, x), rtol=1e-9, atol=1e-12, name="the Jacobian")
-    times = [1e3 * seconds(lambda f=f, x=x, way=way: way(f, x), 3) for way in (jacobian_forward, jacobian_backward)]
+    times = [
+        1e3 * seconds(lambda f=f, x=x, way=way: way(f, x), 3)
+        for way in (jacobian_forward, jacobian_backward)
+    ]
     print(f"{n:6d}  {m:7d}   {n:3d} passes {times[0]:6.1f} ms  {m:3d} passes {times[1]:6.1f} ms")
 
 # %% [markdown]
@@ -2178,7 +2350,10 @@ for k in (1, 2, 4, 8, 16, 32, 64):
 PATTERNS = np.array([[(i >> k) & 1 for k in range(6)] for i in range(64)], dtype=float)  # (64, 6)
 SYMMETRIC = (PATTERNS[:, ::-1] == PATTERNS).all(axis=1, keepdims=True).astype(float)  # (64, 1), eight ones
 print("the first eight patterns:", *("".join(str(int(x)) for x in row) for row in PATTERNS[:8]))
-print("symmetric are:           ", *("".join(str(int(x)) for x in row) for row in PATTERNS[SYMMETRIC[:, 0] == 1]))
+print(
+    "symmetric are:           ",
+    *("".join(str(int(x)) for x in row) for row in PATTERNS[SYMMETRIC[:, 0] == 1]),
+)
 
 
 def symmetry_start(seed, spread):
@@ -2211,7 +2386,9 @@ def symmetry_figure():
     fig = LiveFigure("Is the pattern symmetric?", size=(900, 400))
     left, right = fig.subplots(1, 2, width_ratios=[3, 2])
     ticks = [*range(6), *range(7, 13)]
-    left.set(xlim=(-0.7, 12.7), ylim=(-15, 15), ylabel="weight", xticks=ticks, xticklabels=list("123456") * 2)
+    left.set(
+        xlim=(-0.7, 12.7), ylim=(-15, 15), ylabel="weight", xticks=ticks, xticklabels=list("123456") * 2
+    )
     left.set_xlabel("inputs of hidden unit 1, then of hidden unit 2")
     left.axhline(0, color="black", lw=1, ls="-")
     right.set(xlim=(0, 3000), yscale="log", ylim=(1e-3, 40), xlabel="sweep", ylabel="error E")
@@ -2241,7 +2418,11 @@ def symmetry_figure():
             bar.set_height(np.clip(weight, -15, 15))
         curve.set_data(np.arange(len(state["error"])), state["error"])
         sizes = np.sort(np.abs(W[0]).reshape(2, 3)[0])
-        now = f"E = {state['error'][-1]:.3f}, {state['right'][-1]} of 64 right" if state["error"] else "not started"
+        now = (
+            f"E = {state['error'][-1]:.3f}, {state['right'][-1]} of 64 right"
+            if state["error"]
+            else "not started"
+        )
         always_no = state["right"][-1:] == [56] and abs(state["error"][-1] - 4) < 0.1
         now += ", it says no to everything" if always_no else ""
         ratio = " : ".join(f"{size / max(sizes[0], 1e-9):.1f}" for size in sizes)
@@ -2257,7 +2438,7 @@ symmetry
 
 # %% [markdown]
 # With seed 1 the run ends at the solution that the paper draws. Mirrored weights are equal and opposite, so that a symmetric pattern cancels in both hidden units; and their sizes stand as 1 : 2 : 4, so that no other pattern cancels.
-# Many other seeds are still at $E = 4$ after the 3000 sweeps of the figure, where the output says no to everything. A local minimum? Take the same starts with a smaller step.
+# Five of the 12 seeds are still at $E = 4$ after the 3000 sweeps of the figure, where the output says no to everything. A local minimum? Take the same starts with a smaller step.
 
 # %%
 outcome = {}
@@ -2272,9 +2453,9 @@ for lr in (0.1, 0.03):
 
 # %% [markdown]
 # With a learning rate of 0.03 all 8 seeds arrive within 2000 sweeps, and with 0.1 three of them do. So $E = 4$ is no local minimum. It is a plateau: the steps of the larger learning rate have thrown the output unit to the flat end of its
-# curve, where $a(1-a)$ is nearly 0, as for the saturated unit of the delta rule. Even there it goes on, slowly: seed 3, for instance, arrives with 0.1 after about 1600 sweeps, and seed 2 after about 15,600.
+# curve, where $a(1-a)$ is nearly 0, as for the saturated unit of the delta rule. Even there the runs go on, slowly: with 0.1, seed 2 arrives after about 15,600 sweeps.
 #
-# A smaller step is no cure for all: with start weights within ±1 and a learning rate of 0.03, 5 of the 12 seeds have not arrived after 3000 sweeps. Those do not say no to everything, and whether they are in a local minimum, these runs do not decide.
+# A smaller step is no cure for all: with start weights within ±1 and a learning rate of 0.03, 5 of the 12 seeds have not arrived after 3000 sweeps. Whether those are in a local minimum, these runs do not decide.
 #
 # | who | what they found | what this run shows |
 # | --- | --- | --- |
