@@ -594,7 +594,7 @@ def stepper_figure():
         step=Integer(0, 24, value=6),
         a=Slider(-3, 3, value=1.0, step=0.1),
         b=Slider(-3, 3, value=0.5, step=0.1),
-        order=Choice(orders, label="order of the backward pass"),
+        order=Choice(list(orders), label="order of the backward pass"),
         own=Function("my_expression"),
     )
     def _(step, a, b, order, own):
@@ -610,12 +610,14 @@ def stepper_figure():
         if f is not own:  # there is none, or it failed: the picture stays, with an expression of the course
             inputs = {"a": Node(a), "b": Node(b)}
             root = f(*inputs.values())
-        walk = Walk(root, inputs, step, order(root))
+        walk = Walk(root, inputs, step, orders[order](root))
         words = (
             walk.words()
             if step <= walk.end
             else f"The walk ends at step {walk.end}. {walk.result(f, a, b)}"
         )
+        if step > len(walk.made):
+            words += f" Order: {order}."
         if f is not own:
             words = f"Shown is sigma(a * b) * a. {words}"
         nodes, shown = walk.nodes, view.room(walk.parents())
@@ -1345,7 +1347,7 @@ def step_figure():
             now = [float(value[0]) for value in errors([h])]
             for dot, value in zip(dots, now, strict=True):
                 dot.set_data([h], [max(value, 2e-17)])
-            words = f"h = {h:.1e}, derivative {float(leaf.grad):+.4f}: the forward difference is off by {now[0]:.0e}, the central one by {now[1]:.0e}, "
+            words = f"{np.dtype(real)}, h = {h:.1e}, derivative {float(leaf.grad):+.4f}: the forward difference is off by {now[0]:.0e}, the central one by {now[1]:.0e}, "
             words += f"the complex step by {now[2]:.0e}."
             if min(now) < 2e-17:
                 words += " An error below 2e-17 is drawn at 2e-17."
@@ -1591,7 +1593,7 @@ chain
 # %% [markdown]
 # Move the gain from end to end. Logistic units lose the gradient everywhere: small weights leave slopes near 1/4, and large ones push the units to their flat ends. For tanh a gain of 1.2
 # keeps it within a factor of 4 over 30 layers. Without any activation the factor a layer is about the gain itself, so that 0.9 and 1.1 differ by a factor of 400 after 30
-# layers. Hochreiter (1991) found this in recurrent nets. Initialisation, normalisation and shortcuts, which lecture 07 is about, are ways to keep the product near 1.
+# layers. Hochreiter (1991) found this in recurrent nets. Initialisation, normalisation and shortcuts, which lecture 07 is about, keep this product from dying or exploding.
 #
 # ## The real run: digits
 #
