@@ -30,6 +30,7 @@ def command(settings: Settings, args: list[str]) -> list[str]:
         "jupyterlab",
         f"--ServerApp.root_dir={settings.root}",
         f"--LabApp.default_url=/lab/tree/{quote(opened.as_posix())}",
+        "--ServerApp.kernel_websocket_connection_class=coursebuild.websocket.PromptConnection",
     ]
     # At this level JupyterLab prints its address and little else.
     words += ["--log-level=WARN"]
