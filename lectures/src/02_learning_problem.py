@@ -501,7 +501,7 @@ def stopping_figure():
         if state["step"] >= 2000:
             raise StopIteration
 
-    fig.loop(start, tick, speed=2)
+    fig.loop(start, tick, speed=2, steps=10)
 
     @fig.control(
         lr=Slider(0.02, 1.0, value=0.3, log=True),

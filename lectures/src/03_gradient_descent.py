@@ -1248,7 +1248,7 @@ def drive_figure():
             state["pictures"] += 2 * batch
             state["costs"].append((state["step"], *costs(state["theta"])))
 
-    fig.loop(start, tick, speed=1)
+    fig.loop(start, tick, speed=1, steer=("lr", "batch", "rule", "own"), steps=10)
 
     @fig.control(
         rule=Choice({**RULES, "my_optimizer": None}, label="rule"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+from traitlets import CFloat, CInt, Int
 
 from dlcourse.live.errors import FigureError, describe, did_you_mean
 
@@ -22,6 +23,22 @@ def _finite(**numbers: float) -> None:
     for name, number in numbers.items():
         if not isinstance(number, int | float) or not math.isfinite(number):
             raise FigureError(f"{name} must be a finite number, got {number!r}")
+
+
+# ipywidgets answers each move of a slider with the value that the front end has sent, for the sake of other browsers on the
+# same kernel. That answer comes before the picture, and makes it later.
+
+
+class _RealSlider(widgets.FloatSlider):
+    value = CFloat(0.0).tag(sync=True, echo_update=False)
+
+
+class _LogSlider(widgets.FloatLogSlider):
+    value = CFloat(1.0).tag(sync=True, echo_update=False)
+
+
+class _WholeSlider(widgets.IntSlider):
+    value = CInt(0).tag(sync=True, echo_update=False)
 
 
 class Control:
@@ -39,6 +56,10 @@ class Control:
 
     def check(self, value: Any) -> None:
         """Raise FigureError if value cannot be set."""
+
+    def words(self, value: Any) -> str:
+        """A value of `widget.value` as the reader sees it."""
+        return str(value)
 
     def extremes(self) -> list[Any]:
         """Values that a test drives the control through: smallest, default and largest, or every option."""
@@ -104,8 +125,11 @@ class Slider(Control):
         }
         if self.log:
             low, high = math.log10(self.min), math.log10(self.max)
-            return widgets.FloatLogSlider(value=self.value, base=10, min=low, max=high, step=self.step, **shared)
-        return widgets.FloatSlider(value=self.value, min=self.min, max=self.max, step=self.step, **shared)
+            return _LogSlider(value=self.value, base=10, min=low, max=high, step=self.step, **shared)
+        return _RealSlider(value=self.value, min=self.min, max=self.max, step=self.step, **shared)
+
+    def words(self, value):
+        return format(value, self.format)
 
     def read(self, widget):
         return min(max(widget.value, self.min), self.max)  # 10 ** log10(max) may exceed max by a rounding
@@ -146,7 +170,7 @@ class Integer(Control):
     def make(self, name):
         layout = {**LAYOUT, "width": "420px"}
         ends = {"min": self.min, "max": self.max, "step": self.step}
-        return widgets.IntSlider(value=self.value, description=self.label or name, style=WIDE, layout=layout, **ends)
+        return _WholeSlider(value=self.value, description=self.label or name, style=WIDE, layout=layout, **ends)
 
     def extremes(self):
         return [self.min, self.value, self.max]
@@ -240,14 +264,8 @@ class _CountingButton(widgets.Button):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.add_traits(value=_int_trait())
+        self.add_traits(value=Int(0))
         self.on_click(lambda _: setattr(self, "value", self.value + 1))
-
-
-def _int_trait():
-    from traitlets import Int
-
-    return Int(0)
 
 
 @dataclass

@@ -5,6 +5,8 @@ import linecache
 import traceback
 from pathlib import Path
 
+from dlcourse import notebook
+
 LIBRARY = Path(__file__).resolve().parent.parent
 
 
@@ -38,6 +40,15 @@ def describe(error: BaseException) -> str:
     code = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
     where = f"line {frame.lineno} of {frame.name}()" if frame.name != "<module>" else f"line {frame.lineno}"
     return f"{text} — {where}: {code}" if code else f"{text} — {where}"
+
+
+def missing_name(error: BaseException) -> str:
+    """What to do about a name that is not there: which cell makes it, as far as that can be known. Empty for other errors."""
+    if type(error) is not NameError or not error.name:
+        return ""
+    cell = notebook.cell_that_makes(error.name)
+    where = f"run the cell that begins with {cell!r} first" if cell else "run the cells above first"
+    return f"There is no name {error.name!r} yet: {where} (from the top: Run > Run All Above Selected Cell). "
 
 
 def _is_readers(filename: str) -> bool:

@@ -7,20 +7,21 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import ipywidgets as widgets
 
 from dlcourse import notebook
-from dlcourse.live import static
+from dlcourse.live import page, static
 from dlcourse.live.controls import Control, Function, ReadersError, ReadersFunction
-from dlcourse.live.errors import FigureError, describe, did_you_mean
+from dlcourse.live.errors import FigureError, describe, did_you_mean, missing_name
 from dlcourse.live.loop import Loop, named, running_loop
 from dlcourse.live.picture import Picture
 from dlcourse.live.style import course_style
 
 ON_WHITE = "background:#fff;padding:0 4px;border-radius:3px"  # dark colours stay readable in a dark theme
+INTERRUPTED = "Interrupted. The picture may be the one before; move a control, or press Step, to go on."
 REST = 0.25  # seconds without a change, after which the picture is sent once more without loss
 _figures: "weakref.WeakValueDictionary[int, LiveFigure]" = weakref.WeakValueDictionary()
 _by_place: "dict[tuple, weakref.ref[LiveFigure]]" = {}
@@ -102,11 +103,14 @@ class LiveFigure:
             self.picture.animate(things)
         return artists[0] if len(artists) == 1 else artists
 
-    def loop(self, start: Callable, tick: Callable, speed: int = 1) -> Loop:
-        """Give the figure a run with Play, Step and Reset. Call it before `control`; see `Loop` for start and tick."""
+    def loop(self, start: Callable, tick: Callable, speed: float = 1, steer: Collection[str] = (), steps: int = 1) -> Loop:
+        """Give the figure a run with Play, Step and Reset. Call it before `control`; see `Loop` for what it takes.
+
+        Changing a control that start or tick takes starts the run again; those in `steer` may change while it goes on.
+        """
         if self._function is not None:
             raise FigureError("call fig.loop(...) before @fig.control(...): the control function draws the loop's state")
-        self.run = Loop(self, start, tick, speed)
+        self.run = Loop(self, start, tick, speed, steer, steps)
         return self.run
 
     def control(self, **controls: Control):
@@ -123,6 +127,8 @@ class LiveFigure:
 
         def decorate(function: Callable) -> Callable:
             self._check_parameters(function, controls)
+            if self.run is not None and (unknown := sorted(self.run.steer - set(controls))):
+                raise FigureError(f"steer names {unknown[0]!r}, which is no control.{did_you_mean(unknown[0], controls)}")
             self.controls = controls
             self.widgets = {name: control.make(name) for name, control in controls.items()}
             self._function = function
@@ -166,7 +172,31 @@ class LiveFigure:
         self._copy.tooltip = "Show the line of code that restores this setting"
         self._code = widgets.HTML()
         self._copy.observe(lambda _: self._show_code(), "value")
-        self.widget = widgets.VBox([self._title, self._panel, self.image, self._words, self._status, self._code])
+        self._parts = widgets.HBox()
+        self._parts.add_class("dlcourse-parts")
+        self._page = widgets.HTML()
+        self._narrow = widgets.ToggleButton()  # pressed by the page's script; nobody sees it
+        self._narrow.add_class("dlcourse-narrow")
+        self._narrow.observe(lambda _: self._take_apart(), "value")
+        rows = [self._title, self._panel, self.image, self._parts, self._words, self._status, self._code]
+        rows += [self._narrow, self._page]
+        self.widget = widgets.VBox(rows)
+        self.widget.add_class("dlcourse-figure")
+
+    def _fit_page(self) -> None:
+        """Once the axes have their places: say how the picture is taken apart where the page is narrow."""
+        if not self._page.value:
+            name = f"dlcourse-{self.image.model_id[:12]}"
+            self.widget.add_class(name)
+            self._page.value = page.style(name, self.title, self.picture.size, self.picture.parts())
+
+    def _take_apart(self) -> None:
+        """Show the parts below each other while the page is narrow. Elsewhere there are none: each costs a millisecond."""
+        parts = self.picture.parts() if self._narrow.value else []
+        boxes = [widgets.Box([self.image]) for _ in parts]  # each shows another part of the same picture
+        for number, box in enumerate(boxes):
+            box.add_class(f"dlcourse-part-{number}")
+        self._parts.children = boxes
 
     def values(self) -> dict[str, Any]:
         """What the control function receives now."""
@@ -195,7 +225,7 @@ class LiveFigure:
         finally:
             self._silent = False
         for name in values:
-            self._restart_if_it_starts_with(name)
+            self._tell_run(name)
         self.update()
 
     def setting(self) -> str:
@@ -210,14 +240,15 @@ class LiveFigure:
             if self._function is None or self.closed:
                 return
             self.note = ""
-            if self.guarded(self._redraw):
-                self._send("jpeg" if moving and self._can_rest() else "png")
+            if self.guarded(self._call):
+                self.guarded(lambda: self._show("jpeg" if moving and self._can_rest() else "png"))
             elif self.frames == 0:  # the axes at least, beside the message
-                self.picture.draw()
-                self._send("png")
+                note = self.note
+                if self.guarded(lambda: self._show("png")):
+                    self.failed, self.note = True, note
             self._show_words()
 
-    def _redraw(self) -> None:
+    def _call(self) -> None:
         values = self.values()
         if self.run is not None:
             values["state"] = self.run.state
@@ -231,7 +262,10 @@ class LiveFigure:
         missing = [r for r in self._readers.values() if r.name and r.function is None]
         problems += [f"There is no function {reader.name!r} yet: run the cell that defines it." for reader in missing]
         self.note = " ".join(problems)
+
+    def _show(self, format: str) -> None:
         self.picture.draw()
+        self._send(format)
 
     def guarded(self, action: Callable[[], Any]) -> bool:
         """Do something of the reader's; on an exception say so under the picture, record it, and return False."""
@@ -241,9 +275,13 @@ class LiveFigure:
             self.failed, self.note = True, str(error)
             self._show_words()
             return False
+        except KeyboardInterrupt:  # asked for, and no fault of the figure either
+            self.failed, self.note = True, INTERRUPTED
+            self._show_words()
+            return False
         except Exception as error:  # whatever a callback raises is shown to the reader and recorded for tests
             self.failed = True
-            self.errors.append(describe(error))
+            self.errors.append(missing_name(error) + describe(error))
             self.note = self.errors[-1]
             self._show_words()
             return False
@@ -256,6 +294,7 @@ class LiveFigure:
         self._show_words()
 
     def _send(self, format: str) -> None:
+        self._fit_page()
         data = self.picture.encode(format)
         with self.image.hold_sync():
             self.image.format = format
@@ -266,7 +305,11 @@ class LiveFigure:
 
     def _show_words(self) -> None:
         # role=status is announced when the reader pauses, role=alert at once.
-        self._words.value = f'<div role="status" aria-live="polite" class="course-readout" style="line-height:1.4">{html.escape(self.readout)}</div>'
+        remark = self.run.remark if self.run is not None else ""
+        words = f'<div role="status" aria-live="polite" class="course-readout" style="line-height:1.4">{html.escape(self.readout)}</div>'
+        if remark:
+            words += f'<div role="status" aria-live="polite" class="course-remark" style="line-height:1.4">{html.escape(remark)}</div>'
+        self._words.value = words
         broken = self.failed and self.note in self.errors  # a note about the reader's own function is no error of ours
         style = f"{ON_WHITE};color:#B00020;font-weight:600" if broken else "font-style:italic"
         kind = "course-note course-error" if broken else "course-note"
@@ -311,13 +354,15 @@ class LiveFigure:
             return
         if self.run is not None:
             self.run.touched()
-            self._restart_if_it_starts_with(name)
-        self.update()
+        with self.lock:
+            self._tell_run(name)
+            self.update()
 
-    def _restart_if_it_starts_with(self, name: str) -> None:
-        if self.run is not None and name in inspect.signature(self.run.start).parameters:
+    def _tell_run(self, name: str) -> None:
+        if self.run is not None:
+            control = self.controls[name]
             with self.lock:
-                self.guarded(self.run.restart)
+                self.run.changed(name, f"{control.label or name} = {control.words(self.widgets[name].value)}")
 
     def cell_was_run(self) -> None:
         """Redraw when the reader has defined a function anew that the figure shows."""
@@ -325,7 +370,7 @@ class LiveFigure:
             return
         for name, control in self.controls.items():
             if isinstance(control, Function) and notebook.lookup(self.widgets[name].value) is not self._readers[name].function:
-                self.update()
+                self._on_change(name)
                 return
 
     def _replace_earlier(self) -> None:

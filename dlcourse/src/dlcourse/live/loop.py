@@ -2,19 +2,35 @@
 
 import asyncio
 import inspect
+import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
-if TYPE_CHECKING:
-    from dlcourse.live.figure import LiveFigure
+from dlcourse.live.controls import Control
+from dlcourse.live.errors import FigureError, did_you_mean
 
 FRAMES_PER_SECOND = 30
 BUDGET = 0.025  # seconds of ticks in one frame, whatever the speed asks for
 IDLE_LIMIT = 600  # seconds without a hand on the figure, after which nobody seems to be looking
-SPEEDS = (1, 2, 5, 10, 20, 50)
+SPEEDS = (1 / 30, 0.1, 1 / 3, 1, 2, 5, 10, 20, 50)  # ticks in one frame
+ENDED = "The run has ended: Reset starts it again."
+
+
+class Figure(Protocol):
+    """What a loop needs of the figure that shows it."""
+
+    lock: AbstractContextManager
+    failed: bool
+    controls: dict[str, Control]
+
+    def values(self) -> dict[str, Any]: ...
+    def guarded(self, action: Callable[[], Any]) -> bool: ...
+    def update(self) -> None: ...
+    def tell(self, note: str) -> None: ...
 
 
 def named(function: Callable, values: dict[str, Any]) -> dict[str, Any]:
@@ -27,15 +43,38 @@ class Loop:
 
     Args:
         figure: the figure that shows it.
-        start: makes the first state, the same each time; called again by Reset. It may name controls, and changing one of
-            those resets the run.
+        start: makes the first state, the same each time; called again by Reset. It may name controls.
         tick: moves the state on a little, in place or by returning a new one. It may name controls. Raising StopIteration
             ends the run.
-        speed: ticks in one frame at first.
+        speed: ticks in one frame at first, of 30 frames a second; 0.1 is a tick in ten frames.
+        steer: controls that may change while the run goes on; `remark` then says since when their values hold. Changing
+            any other control that start or tick names starts the run again.
+        steps: training steps in one tick, for the words of `remark`.
+    Raises:
+        FigureError: tick takes no such control to be steered by, start takes it too, or speed or steps are not positive.
     """
 
-    def __init__(self, figure: "LiveFigure", start: Callable, tick: Callable, speed: int):
+    def __init__(
+        self,
+        figure: Figure,
+        start: Callable,
+        tick: Callable,
+        speed: float = 1,
+        steer: Collection[str] = (),
+        steps: int = 1,
+    ):
+        if not speed > 0 or not steps >= 1:
+            raise FigureError(f"speed must be positive and steps at least 1, got speed={speed}, steps={steps}")
+        starts, moves = inspect.signature(start).parameters, inspect.signature(tick).parameters
+        for name in [steer] if isinstance(steer, str) else steer:
+            if name in starts:
+                raise FigureError(f"start takes {name!r}, so the run begins with it, and nobody can steer by it")
+            if name not in moves:
+                raise FigureError(f"steer names {name!r}, which tick does not take.{did_you_mean(name, moves)}")
         self.figure, self.start, self.tick = figure, start, tick
+        self.steer, self.steps = frozenset([steer] if isinstance(steer, str) else steer), steps
+        self.restarted_by = (set(starts) | set(moves)) - self.steer
+        self._remarks: dict[str, str] = {}
         self.state: Any = None
         self.ticks = 0
         self.finished = False
@@ -45,11 +84,12 @@ class Loop:
         self.play_button = widgets.ToggleButton(description="Play", icon="play", layout={"width": "90px"})
         self.step_button = widgets.Button(description="Step", icon="step-forward", layout={"width": "80px"})
         self.reset_button = widgets.Button(description="Reset", icon="undo", layout={"width": "80px"})
-        options = sorted({*SPEEDS, speed})
+        options = [(_words(ticks), ticks) for ticks in sorted({*SPEEDS, speed})]
         style = {"description_width": "auto"}
         self.speed = widgets.SelectionSlider(
-            options=options, value=speed, description="speed", style=style, layout={"width": "220px"}
+            options=options, value=speed, description="speed", style=style, layout={"width": "300px", "max_width": "100%"}
         )
+        self.speed.observe(lambda _: self.touched(), "value")
         self.widget = widgets.HBox([self.play_button, self.step_button, self.reset_button, self.speed])
         self.widget.layout.flex_flow = "row wrap"
         self.play_button.observe(self._on_play, "value")
@@ -74,6 +114,24 @@ class Loop:
         """Make the first state, without drawing."""
         self.state = self.start(**named(self.start, self.figure.values()))
         self.ticks, self.finished = 0, False
+        self._remarks.clear()
+
+    @property
+    def remark(self) -> str:
+        """Since when the values of steered controls hold, or why the run started again; empty while there is nothing to say."""
+        return " ".join(self._remarks.values())
+
+    def changed(self, name: str, words: str) -> None:
+        """A control has a new value, which words name, such as 'lr = 0.1': start again, or note since when it holds.
+
+        Call it under the figure's lock; it does not draw.
+        """
+        before = self.ticks
+        if name in self.steer:
+            if before:
+                self._remarks[name] = f"{words} since step {before * self.steps}."
+        elif name in self.restarted_by and self.figure.guarded(self.restart) and before:
+            self._remarks[name] = f"Started again with {words}."
 
     def reset(self) -> None:
         self.pause()
@@ -84,13 +142,22 @@ class Loop:
     def step(self) -> None:
         self.touched()
         with self.figure.lock:
-            self.advance(1)
+            if self.finished:
+                self.figure.tell(ENDED)
+            else:
+                self.advance(1)
 
-    def advance(self, count: int) -> bool:
-        """Up to count ticks and one drawing, under the figure's lock. False when the run ended or a tick raised."""
+    def advance(self, count: float) -> bool:
+        """Up to count ticks, one at least, and one drawing, under the figure's lock.
+
+        Returns:
+            False when the run has ended or a tick raised.
+        """
         start = time.perf_counter()
         with self.figure.lock:
-            for _ in range(count):
+            if self.finished:
+                return False
+            for _ in range(max(1, round(count))):
                 if not self.figure.guarded(self._one_tick) or self.finished:
                     break
                 if time.perf_counter() - start > BUDGET:
@@ -115,6 +182,10 @@ class Loop:
         if not change.new:
             return
         self.touched()
+        if self.finished:
+            self.pause()
+            self.figure.tell(ENDED)
+            return
         self.event_loop = running_loop() or self.event_loop
         if self.event_loop is None or self.event_loop.is_closed():
             self.pause()
@@ -129,10 +200,14 @@ class Loop:
 
     async def _run(self) -> None:
         try:
+            last = -math.inf
             while self.playing:
                 start = time.perf_counter()
-                if not self.advance(self.speed.value):
-                    return
+                # A slow run looks at its buttons as often as a fast one.
+                if start - last >= (1 / min(self.speed.value, 1) - 0.5) / FRAMES_PER_SECOND:
+                    last = start
+                    if not self.advance(self.speed.value):
+                        return
                 if time.monotonic() - self._touched > IDLE_LIMIT:
                     self.figure.tell(f"Paused: nobody touched the figure for {IDLE_LIMIT // 60} minutes. Press Play to go on.")
                     return
@@ -147,6 +222,12 @@ class Loop:
         task = self._task
         if task is not None and not task.done() and not self.event_loop.is_closed():
             self.event_loop.call_soon_threadsafe(task.cancel)
+
+
+def _words(ticks: float) -> str:
+    """A speed as the reader reads it; above one tick a frame it is what a fast machine reaches."""
+    rate = round(ticks * FRAMES_PER_SECOND)
+    return f"{rate} a second" if ticks <= 1 else f"up to {rate} a second"
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -1,6 +1,7 @@
 """The picture of a live figure: a kept background, the moving artists over it, and the bytes of the result."""
 
 import io
+from itertools import pairwise
 
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dlcourse.live.errors import FigureError
+from dlcourse.live.raster import Raster
 from dlcourse.live.style import course_style
 
 JPEG_QUALITY = 85  # 2 ms for 600x400, where PNG takes 15 to 25 and lossless WebP more
@@ -46,6 +48,7 @@ class Picture:
         with course_style():
             self.figure = Figure(figsize=(size[0] / 100, size[1] / 100), dpi=100, layout="constrained")
         self.canvas = FigureCanvasAgg(self.figure)
+        self.raster = Raster(self.canvas)
         self.moving: list[Artist] = []
         self._background = None
 
@@ -66,23 +69,89 @@ class Picture:
         """Draw the current state of all artists onto the canvas."""
         if self._background is None or self.figure.stale:
             with course_style():
-                self.canvas.draw()
+                self._draw_all()
             # The layout is settled once: axes that jump while a slider moves cannot be read.
             self.figure.set_layout_engine("none")
             self._background = self.canvas.copy_from_bbox(self.figure.bbox)
             self.figure.stale = False
+            self.raster.forget()
             self.full_drawings += 1
         self.canvas.restore_region(self._background)
         for artist in self.moving:
             if artist.get_visible():
-                (artist.axes or self.figure).draw_artist(artist)
+                self.raster.draw(artist)
+
+    def _draw_all(self) -> None:
+        try:
+            self.canvas.draw()
+        except (RuntimeError, OSError) as error:  # matplotlib says it deep inside, and names a file of its cache
+            if "latex" not in str(error).lower():
+                raise
+            raise FigureError(
+                "matplotlib is told to set text with LaTeX, which is missing here or fails: run "
+                "plt.rcParams['text.usetex'] = False, then the cell of this figure again"
+            ) from error
+
+    def parts(self) -> list[tuple[int, int, int, int]]:
+        """Parts that can stand below each other on a narrow page: columns of axes, and what stands above or below them all.
+
+        Returns:
+            left, top, right and bottom of each, in pixels from the top left; one part where the axes stand in one column.
+        """
+        stale = self.figure.stale
+        try:
+            return self._parts()
+        finally:
+            self.figure.stale = stale  # asking for places marks the axes as changed
+
+    def _parts(self) -> list[tuple[int, int, int, int]]:
+        width, height = self.size
+        renderer = self.canvas.get_renderer()
+        boxes = [box for ax in self.figure.axes if (box := ax.get_tightbbox(renderer)) is not None]
+        if not boxes:
+            return [(0, 0, width, height)]
+        top, bottom = height - max(box.y1 for box in boxes), height - min(box.y0 for box in boxes)
+        columns = [(box.x0, box.x1) for box in boxes]
+        above, below = [], []
+        more = [*self.figure.legends, *self.figure.texts]
+        for box in (thing.get_window_extent(renderer) for thing in more if thing.get_visible()):
+            if height - box.y0 <= top + 1:
+                above.append(box)
+            elif height - box.y1 >= bottom - 1:
+                below.append(box)
+            else:
+                columns.append((box.x0, box.x1))
+        for axes in self.figure.axes:  # a colour bar stays beside its picture
+            parents = getattr(axes, "_colorbar_info", {}).get("parents", ())
+            together = [box for ax in (axes, *parents) if (box := ax.get_tightbbox(renderer)) is not None]
+            columns.append((min(box.x0 for box in together), max(box.x1 for box in together)))
+        columns.sort()
+        joined = [columns[0]]
+        for left, right in columns[1:]:
+            if left < joined[-1][1]:
+                joined[-1] = joined[-1][0], max(joined[-1][1], right)
+            else:
+                joined.append((left, right))
+        if len(joined) == 1:
+            return [(0, 0, width, height)]
+        first = max((height - box.y0 for box in above), default=0)
+        last = min((height - box.y1 for box in below), default=height)
+        first, last = (round((first + top) / 2) if above else 0), (round((last + bottom) / 2) if below else height)
+        cuts = [0, *(round((a[1] + b[0]) / 2) for a, b in pairwise(joined)), width]
+        found = [(left, first, right, last) for left, right in pairwise(cuts)]
+        for band, y0, y1 in ((above, 0, first), (below, last, height)):
+            if band:
+                left, right = min(box.x0 for box in band), max(box.x1 for box in band)
+                part = max(0, round(left) - 6), y0, min(width, round(right) + 6), y1
+                found = [part, *found] if band is above else [*found, part]
+        return found
 
     def encode(self, format: str) -> bytes:
         """The canvas as jpeg, png or webp bytes."""
         width, height = self.canvas.get_width_height()
         image = Image.frombuffer("RGBA", (width, height), self.canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
         options = {
-            "jpeg": {"quality": JPEG_QUALITY, "subsampling": 0},
+            "jpeg": {"quality": JPEG_QUALITY, "subsampling": 2},
             "png": {"compress_level": 3},
             "webp": {"quality": 80, "method": 2},
         }

@@ -4,10 +4,12 @@ import base64
 import html
 import json
 import uuid
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from dlcourse.live.figure import LiveFigure
+from dlcourse.live.controls import Control
+from dlcourse.live.loop import Loop
+from dlcourse.live.picture import Picture
 
 FRAMES = 25
 
@@ -26,12 +28,26 @@ SCRIPT = """
 """
 
 
-def _frame(figure: "LiveFigure", label: str) -> dict:
+class Figure(Protocol):
+    """What a page needs of the figure that it shows."""
+
+    title: str
+    readout: str
+    lock: AbstractContextManager
+    picture: Picture
+    controls: dict[str, Control]
+    widgets: dict[str, Any]
+    run: Loop | None
+
+    def set(self, **values: Any) -> None: ...
+
+
+def _frame(figure: Figure, label: str) -> dict:
     source = "data:image/webp;base64," + base64.b64encode(figure.picture.encode("webp")).decode()
     return {"src": source, "words": figure.readout, "label": label}
 
 
-def strips(figure: "LiveFigure") -> list[dict]:
+def strips(figure: Figure) -> list[dict]:
     """Pictures and readouts along each control, the others at their present values, which are restored."""
     found = []
     for name, control in figure.controls.items():
@@ -58,7 +74,7 @@ def strips(figure: "LiveFigure") -> list[dict]:
     return found
 
 
-def page(figure: "LiveFigure") -> str:
+def page(figure: Figure) -> str:
     """HTML that needs nothing but a browser."""
     figure_id = f"live-{uuid.uuid4().hex[:12]}"
     with figure.lock:
