@@ -120,8 +120,8 @@ def timed(set_value: Callable[[float], None], values: Iterable[float]) -> list[f
     return found
 
 
-def live_times(make: Callable, low: float, high: float) -> list[float]:
-    fig = LiveFigure(make.__name__)
+def live_figure(title: str, make: Callable, low: float, high: float) -> LiveFigure:
+    fig = LiveFigure(title)
     artists, update = make(fig.figure)
     fig.animate(*artists)
 
@@ -130,6 +130,11 @@ def live_times(make: Callable, low: float, high: float) -> list[float]:
         update(x)
         return f"x = {x:.3f}"
 
+    return fig
+
+
+def live_times(make: Callable, low: float, high: float) -> list[float]:
+    fig = live_figure(make.__name__, make, low, high)
     return timed(lambda value: setattr(fig.widgets["x"], "value", value), np.linspace(low, high, STEPS))
 
 

@@ -73,6 +73,68 @@ def test_sliders_act_while_it_plays(page):
     browser.eventually(page, lambda: browser.readout(figure).startswith("Step 0,"))
 
 
+def test_a_held_key_ends_on_the_picture_of_the_last_value(page):
+    """However many values were left out on the way, the last is drawn, and comes without loss at rest."""
+    figure = browser.figure(page, "Where is down?")
+    figure.locator(".noUi-handle").first.focus()
+    page.keyboard.press("Home")
+    browser.eventually(page, lambda: browser.readout(figure).startswith("At w = -3.5"))
+    for _ in range(45):
+        page.keyboard.down("ArrowRight")  # without a release between, as a held key repeats
+    page.keyboard.up("ArrowRight")
+    browser.eventually(page, lambda: browser.readout(figure).startswith("At w = 1.0"))
+    page.wait_for_timeout(1000)
+    shown = figure.locator("img").first.evaluate(
+        """async image => {
+          const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+          const digest = await crypto.subtle.digest('SHA-256', bytes);
+          return [[...bytes.slice(1, 4)], [...new Uint8Array(digest)].map(b => b.toString(16).padStart(2, '0')).join('')];
+        }"""
+    )
+    assert bytes(shown[0]) == b"PNG"
+    browser.run_code(
+        page,
+        "import hashlib\nfrom dlcourse import live\n"
+        "where = next(f for f in live.figures() if f.title == 'Where is down?')\n"
+        "print('DIGEST', hashlib.sha256(where.image.value).hexdigest(), where.readout)",
+    )
+    printed = page.locator(".jp-OutputArea-output:has-text('DIGEST')").last.inner_text().split(maxsplit=2)
+    assert printed[1] == shown[1] and printed[2].startswith("At w = 1.0")
+
+
+def test_controls_have_names_and_are_announced_by_what_stands_beside_them(page):
+    figure = browser.figure(page, "Drive it yourself")
+    slider = figure.get_by_role("slider", name="lr", exact=True)
+    assert slider.get_attribute("aria-valuetext") == "0.300", "the value, not its logarithm"
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    browser.eventually(page, lambda: slider.get_attribute("aria-valuetext") == "0.270")
+    page.keyboard.press("ArrowRight")
+    speed = figure.get_by_role("slider", name="speed", exact=True)
+    assert speed.get_attribute("aria-valuetext") == "30 a second"
+    for name in ("batch", "rule"):
+        assert figure.get_by_role("combobox", name=name, exact=True).count() == 1
+    assert figure.get_by_role("textbox", name="your function:", exact=True).count() == 1
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('.dlcourse-figure .noUi-handle')].filter(e => !e.getAttribute('aria-label')).length"""
+    )
+    assert nameless == 0
+
+
+def test_arrow_keys_in_a_drop_down_stay_there(page):
+    figure = browser.figure(page, "Drive it yourself")
+    active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    choice = figure.get_by_role("combobox", name="rule", exact=True)
+    choice.focus()
+    before = page.evaluate(active)
+    page.keyboard.press("ArrowDown")
+    browser.eventually(page, lambda: "the next steps: momentum" in browser.readout(figure))
+    assert page.evaluate(active) == before and choice.evaluate("e => e === document.activeElement")
+    page.keyboard.press("ArrowUp")
+    browser.eventually(page, lambda: "the next steps: sgd" in browser.readout(figure))
+    assert page.evaluate(active) == before
+
+
 def test_a_function_that_raises_is_named_with_its_line_and_the_rest_goes_on(page):
     title = "Your mountain beside the skier's"
     browser.run_code(page, "def my_loss(w):\n    return w / undefined_name")
@@ -165,3 +227,25 @@ def test_the_dark_theme_stays_readable(page):
     )
     luminance = [sum(map(float, colour.split("(")[1].rstrip(")").split(",")[:3])) for colour in colours]
     assert luminance[0] - luminance[1] > 300, f"light words on a dark page, got {colours}"
+
+
+def test_on_a_narrow_page_panels_stand_below_each_other(page):
+    """Last in this file: the page is narrow afterwards."""
+    figure = browser.figure(page, "Drive it yourself")
+    assert figure.locator("img").count() == 1, "a wide page shows the whole picture alone"
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("window.jupyterapp.shell.collapseLeft()")
+    figure = browser.figure(page, "Drive it yourself")
+    browser.eventually(page, lambda: figure.locator(".dlcourse-parts img").count() == 2)
+    page.wait_for_timeout(500)
+    assert not figure.locator("img").first.is_visible()
+    left, right = (part.bounding_box() for part in figure.locator(".dlcourse-parts > *").all())
+    assert right["y"] >= left["y"] + left["height"], "below, not beside"
+    for image in figure.locator(".dlcourse-parts img").all():
+        assert 16.7 * image.bounding_box()["width"] / 900 >= 9, "text of 12 pt is at least 9 pixels high"
+    for track in figure.locator(".slider-container").all():
+        assert track.bounding_box()["width"] >= 120, "a slider has a track to move on"
+    words = browser.readout(figure)
+    figure.get_by_role("button", name="Step").click()
+    browser.wait_for_change(page, figure, words)
+    browser.screenshot(page, "narrow_figure")

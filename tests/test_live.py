@@ -301,7 +301,7 @@ def test_while_the_readers_function_is_wrong_the_reference_goes_on(function, say
 # Loops
 
 
-def counting(title="count", fail_at=None, stop_at=None):
+def counting(title="count", fail_at=None, stop_at=None, interrupt_at=None):
     fig = LiveFigure(title)
     fig.ax.set(xlim=(0, 100), ylim=(-1, 1))
     point = fig.animate(fig.ax.plot([], [], "o")[0])
@@ -312,6 +312,8 @@ def counting(title="count", fail_at=None, stop_at=None):
     def tick(state, size):
         if state["n"] == fail_at:
             raise RuntimeError("the tick broke")
+        if state["n"] == interrupt_at:
+            raise KeyboardInterrupt
         if state["n"] == stop_at:
             raise StopIteration
         state["n"] += 1
@@ -499,3 +501,376 @@ def test_course_style_is_readable():
     assert fig.ax.get_xlabel() == "weight w"
     styles = [fig.ax.plot([0, 1])[0] for _ in range(6)]
     assert len({line.get_color() for line in styles}) == 6 and len({str(line._dash_pattern) for line in styles}) == 6
+
+
+# A run that is steered, and one that starts again
+
+
+def steered(**loop):
+    fig = LiveFigure("steered")
+    fig.ax.set(xlim=(0, 100), ylim=(-1, 1))
+    line = fig.animate(fig.ax.plot([], [])[0])
+
+    def start(seed):
+        return {"n": 0, "seed": seed}
+
+    def tick(state, lr, size):
+        state["n"] += 1
+        if state["n"] == 5:
+            raise StopIteration
+
+    fig.loop(start, tick, **loop)
+
+    @fig.control(seed=Integer(0, 5), lr=Slider(1e-3, 1, value=0.1, log=True), size=Slider(0, 1), shown=Switch())
+    def _(state, seed, lr, size, shown):
+        line.set_data([0, state["n"]], [0, lr])
+        return f"n = {state['n']}, lr {lr:.3g}"
+
+    return fig
+
+
+def test_a_control_that_tick_takes_starts_the_run_again_and_the_page_says_so():
+    fig = steered()
+    fig.widgets["lr"].value = 0.2
+    assert fig.run.remark == "", "before the first step there is nothing to start again"
+    for name, value, words in (("lr", 0.3, "lr = 0.3"), ("size", 0.5, "size = 0.50"), ("seed", 2, "seed = 2")):
+        fig.run.step()
+        fig.run.step()
+        fig.widgets[name].value = value
+        assert fig.run.ticks == 0 and fig.readout.startswith("n = 0")
+        assert fig.run.remark == f"Started again with {words}." and fig.run.remark in fig._words.value
+    fig.run.step()
+    fig.widgets["shown"].value = True
+    assert fig.run.ticks == 1, "what no run takes does not start it again"
+    fig.run.reset()
+    assert fig.run.remark == "" and "course-remark" not in fig._words.value
+
+
+def test_a_steered_control_says_since_when_its_value_holds():
+    fig = steered(steer=("lr",), steps=10)
+    for _ in range(3):
+        fig.run.step()
+    fig.widgets["lr"].value = 0.3
+    assert fig.run.ticks == 3 and fig.run.remark == "lr = 0.3 since step 30."
+    assert "lr = 0.3 since step 30." in fig._words.value
+    fig.run.step()
+    fig.set(lr=0.5)
+    assert fig.run.remark == "lr = 0.5 since step 40."
+    fig.widgets["size"].value = 0.5
+    assert fig.run.remark == "Started again with size = 0.50.", "the new run has had one lr only"
+
+
+def test_a_function_defined_anew_starts_the_run_that_takes_it_again(namespace):
+    fig = LiveFigure("own rule")
+    line = fig.animate(fig.ax.plot([], [])[0])
+
+    def tick(state, own):
+        return state + own(1)
+
+    fig.loop(lambda: 0, tick)
+
+    @fig.control(own=Function("my_rule"))
+    def _(state, own):
+        line.set_data([0, state], [0, 1])
+        return f"at {state}"
+
+    namespace["my_rule"] = lambda x: x
+    fig.cell_was_run()
+    fig.run.step()
+    assert fig.readout == "at 1"
+    namespace["my_rule"] = lambda x: 5 * x
+    fig.cell_was_run()
+    assert fig.readout == "at 0" and fig.run.remark == "Started again with own = my_rule."
+
+
+@pytest.mark.parametrize(
+    ("loop", "says"),
+    [
+        ({"steer": ("lrr",)}, "tick does not take.* Did you mean 'lr'"),
+        ({"steer": ("seed",)}, "the run begins with it"),
+        ({"steer": "state"}, "'state', which is no control"),
+        ({"speed": 0}, "speed must be positive"),
+        ({"steps": 0}, "steps at least 1"),
+    ],
+)
+def test_a_run_that_cannot_be_steered_like_that(loop, says):
+    with pytest.raises(FigureError, match=says):
+        steered(**loop)
+
+
+@pytest.mark.parametrize("play", [True, False])
+def test_an_ended_run_does_not_go_on(play):
+    async def then(fig):
+        fig.run.pause()
+        for _ in range(9):
+            fig.run.step()
+        before = fig.run.state["n"], fig.picture.encode("png")
+        assert fig.run.finished and before[0] == 5
+        if play:
+            fig.run.play_button.value = True
+            await asyncio.sleep(0.1)
+        else:
+            fig.run.step_button.click()
+        assert not fig.run.playing and fig.note == loop_module.ENDED
+        assert "The run has ended" in fig._status.value
+        assert (fig.run.state["n"], fig.picture.encode("png")) == before
+        fig.run.reset()
+        assert fig.note == "" and fig.run.ticks == 0
+        fig.run.pause()
+
+    play_for(0, make=steered, then=then)
+
+
+def test_a_run_can_be_slowed_by_keyboard():
+    fig = counting()
+    labels = [label for label, _ in fig.run.speed.options]
+    assert labels[:4] == ["1 a second", "3 a second", "10 a second", "30 a second"] and labels[4] == "up to 60 a second"
+
+    async def then(fig):
+        await asyncio.sleep(0.75)
+        assert 2 <= fig.run.ticks <= 6, "3 a second for a second, and what came before"
+        fig.run.pause()
+
+    def slow():
+        fig = counting()
+        fig.run.speed.value = 0.1
+        return fig
+
+    play_for(0.25, make=slow, then=then)
+
+
+# What a step costs
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What widgets send to the page: (kind of widget, names of what is in the message)."""
+    from ipywidgets import Widget
+
+    messages = []
+
+    def send(self, msg, buffers=None):
+        messages.append((self._model_name, msg["method"], sorted([*msg["state"], *(path[0] for path in msg["buffer_paths"])])))
+
+    monkeypatch.setattr(Widget, "_send", send)
+    return messages
+
+
+def test_a_step_sends_one_picture_then_the_words_and_nothing_else(sent):
+    async def main():
+        fig = dot()
+        fig.widgets["x"].set_state({"value": 0.1})  # as a message from the page does
+        sent.clear()
+        fig.widgets["x"].set_state({"value": 0.2})
+        assert sent == [("ImageModel", "update", ["value"]), ("HTMLModel", "update", ["value"])]
+        fig.close()
+
+    asyncio.run(main())
+
+
+def test_words_that_did_not_change_are_not_sent(sent):
+    fig = LiveFigure("quiet")
+    line = fig.animate(fig.ax.plot([], [])[0])
+
+    @fig.control(x=Slider(0, 1), on=Switch())
+    def _(x, on):
+        line.set_data([0, x], [0, 1])
+        return "always the same words"
+
+    for name, value in (("x", 0.5), ("x", 0.6)):
+        sent.clear()
+        fig.widgets[name].set_state({"value": value})
+        assert [model for model, _, _ in sent] == ["ImageModel"]
+
+
+def images(**kwargs):
+    rng = np.random.default_rng(0)
+    return lambda fig: [fig.ax.imshow(rng.random(kwargs.pop("shape", (40, 30))), **kwargs)]
+
+
+def image_below_points(fig):
+    rng = np.random.default_rng(0)
+    points = fig.ax.scatter(*rng.random((2, 300)), c=rng.random(300), s=20, alpha=0.5, zorder=3)
+    return [fig.ax.imshow(rng.random((40, 40)), extent=(0, 1, 0, 1), interpolation="nearest"), points]
+
+
+def image_with_gaps(fig):
+    values = np.random.default_rng(0).random((20, 20))
+    values[3:9] = np.nan
+    return [fig.ax.imshow(values, interpolation="nearest")]
+
+
+def image_cut_by_the_axes(fig):
+    image = fig.ax.imshow(np.random.default_rng(0).random((40, 40)), interpolation="nearest", extent=(0, 1, 0, 1))
+    fig.ax.set(xlim=(0.21, 0.73), ylim=(-0.3, 0.9))
+    return [image]
+
+
+@pytest.mark.parametrize(
+    ("make", "by_value", "tolerance"),
+    [
+        (images(interpolation="nearest", origin="lower", extent=(-3, 3, -3, 3)), True, 0),
+        (images(interpolation="nearest", aspect="auto", cmap="gray"), True, 0),
+        (images(shape=(9, 7)), True, 0),
+        (images(shape=(300, 300)), False, 0),
+        (images(interpolation="bilinear"), False, 0),
+        (image_cut_by_the_axes, True, 0),
+        (image_with_gaps, True, 0),
+        (image_below_points, True, 3),
+    ],
+)
+def test_pictures_drawn_fast_are_those_that_matplotlib_draws(make, by_value, tolerance):
+    fig = LiveFigure("fast")
+    artists = fig.animate(make(fig))
+    for _ in range(3):  # the second and third time, places and points are known
+        fig.picture.draw()
+        fast = np.array(fig.picture.canvas.buffer_rgba()).astype(int)
+        fig.picture.canvas.restore_region(fig.picture._background)
+        for artist in fig.picture.moving:
+            artist.draw(fig.picture.canvas.get_renderer())
+        slow = np.array(fig.picture.canvas.buffer_rgba()).astype(int)
+        assert abs(fast - slow).max() <= tolerance
+        assert (artists[0] in fig.picture.raster._places) is by_value
+        values = artists[0].get_array()
+        artists[0].set_data(values[::-1])
+    if len(artists) > 1:
+        before = np.array(fig.picture.canvas.buffer_rgba())
+        artists[1].set_offsets(np.random.default_rng(1).random((300, 2)))
+        fig.picture.draw()
+        assert (np.array(fig.picture.canvas.buffer_rgba()) != before).any(), "points that moved are drawn anew"
+
+
+# What goes wrong outside the figure
+
+
+def test_an_interrupt_is_told_and_the_figure_goes_on():
+    fig = LiveFigure("interrupted")
+
+    @fig.control(x=Slider(0, 1))
+    def _(x):
+        if x == 0.5:
+            raise KeyboardInterrupt
+        return f"x = {x:.1f}"
+
+    fig.widgets["x"].value = 0.5
+    assert "Interrupted" in fig.note and fig.errors == [] and fig.readout == "x = 0.0"
+    thread = threading.Thread(target=lambda: fig.set(x=0.6))
+    thread.start()
+    thread.join(timeout=5)
+    assert fig.readout == "x = 0.6", "the lock is free for other threads"
+    fig.widgets["x"].value = 0.7
+    assert fig.note == "" and fig.readout == "x = 0.7"
+
+
+def test_an_interrupted_tick_stops_the_run_alone():
+    fig = play_for(0.3, make=lambda: counting("stopped", interrupt_at=3))
+    assert not fig.run.playing and "Interrupted" in fig.note and fig.errors == []
+
+
+def test_a_missing_name_says_which_cell_to_run(monkeypatch, tmp_path):
+    import nbformat
+
+    path = tmp_path / "lecture.ipynb"
+    cells = [nbformat.v4.new_code_cell(text) for text in ("%matplotlib inline\nx = 1", "import numpy as np\nlimit: int = 3")]
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+
+    def figure(title, name):
+        fig = LiveFigure(title)
+
+        @fig.control(x=Slider(0, 1))
+        def _(x):
+            return f"{x} {eval(name)}"
+
+        return fig.note
+
+    assert "There is no name 'limit' yet: run the cell that begins with 'import numpy as np' first" in figure("a", "limit")
+    assert "There is no name 'other' yet: run the cells above first" in figure("b", "other")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "none.ipynb"))
+    assert "run the cells above first (from the top: Run > Run All Above Selected Cell)" in figure("c", "limit")
+
+
+def test_latex_that_is_missing_is_told(monkeypatch):
+    import matplotlib as mpl
+
+    monkeypatch.setenv("PATH", "")
+    fig = LiveFigure("latex")
+    with mpl.rc_context({"text.usetex": True}):
+        fig.ax.set_title("set with $L_A T_E X$ 123456")
+
+        @fig.control(x=Slider(0, 1))
+        def _(x):
+            return "words"
+
+    assert "plt.rcParams['text.usetex'] = False" in fig.note
+
+
+# Narrow pages
+
+
+def test_columns_of_axes_are_parts_of_the_picture():
+    one = LiveFigure("one")
+    one.ax.plot([0, 1])
+    one.picture.draw()
+    assert one.picture.parts() == [(0, 0, 600, 400)]
+    two = LiveFigure("two", size=(900, 400))
+    left, right = two.subplots(1, 2, width_ratios=[3, 2])
+    left.plot([0, 1], label="a line")
+    two.figure.colorbar(right.imshow([[1, 2], [3, 4]]))
+    two.figure.suptitle("above")
+    two.figure.legend(loc="outside lower center")
+    two.picture.draw()
+    drawn = two.picture.full_drawings
+    title, *columns, legend = two.picture.parts()
+    assert len(columns) == 2, "a colour bar stays beside its picture"
+    assert columns[0][2] == columns[1][0] and columns[0][0] == 0 and columns[1][2] == 900, "seamless"
+    assert title[1] == 0 and title[3] == columns[0][1] and legend[1] == columns[0][3] and legend[3] == 400
+    picture = np.array(two.picture.canvas.buffer_rgba())
+    for left, top, right, bottom in columns:
+        assert (picture[top:bottom, [left, right - 1], :3] == 255).all(), "no cut goes through ink"
+    two.picture.draw()
+    assert two.picture.full_drawings == drawn, "asking for parts draws nothing anew"
+
+
+def test_parts_are_shown_while_the_page_is_narrow(sent):
+    fig = LiveFigure("narrow", size=(900, 400))
+    left, _ = fig.subplots(1, 2)
+    line = fig.animate(left.plot([], [])[0])
+
+    @fig.control(x=Slider(0, 1))
+    def _(x):
+        line.set_data([0, x], [0, 1])
+        return f"{x}"
+
+    assert fig._parts.children == ()
+    fig._narrow.set_state({"value": True})
+    assert len(fig._parts.children) == 2 and all(box.children == (fig.image,) for box in fig._parts.children)
+    sent.clear()
+    fig.widgets["x"].set_state({"value": 0.5})
+    assert [model for model, _, _ in sent].count("ImageModel") == 1, "one picture for all parts"
+    fig._narrow.set_state({"value": False})
+    assert fig._parts.children == ()
+
+
+# What is not seen
+
+
+def test_points_outside_of_the_axes_are_counted():
+    fig = LiveFigure("outside")
+    fig.ax.set(xlim=(0, 1), ylim=(1, 0))
+    assert live.outside(fig.ax, [0, 0.5, 1], [0, 0.5, 1]) == ""
+    assert live.outside(fig.ax, [0, 2, 1], [0, 0.5, 1]) == "1 point is outside of the axes."
+    words = live.outside(fig.ax, [0, np.nan, 1, 0.5], [-1, 0.5, np.inf, 0.5])
+    assert words == "2 points are outside of the axes, 1 is not a number."
+    with pytest.raises(ValueError, match="same length"):
+        live.outside(fig.ax, [0, 1], [0])
+
+
+# What a value is called
+
+
+def test_values_are_worded_as_the_slider_shows_them():
+    assert Slider(1e-3, 1, log=True).words(0.02) == "0.02" and Slider(0, 1).words(0.5) == "0.50"
+    assert Integer(0, 9).words(3) == "3" and Choice({"small": 10}).words("small") == "small"
+    with pytest.raises(FigureError, match="format"):
+        Slider(0, 1, format="two digits")

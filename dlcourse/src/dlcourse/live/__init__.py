@@ -20,7 +20,7 @@ from dlcourse.live.controls import Button, Choice, Function, Integer, Slider, Sw
 from dlcourse.live.errors import FigureError
 from dlcourse.live.figure import LiveFigure, figures
 from dlcourse.live.graph import GraphView
-from dlcourse.live.plots import Trails, contours
+from dlcourse.live.plots import Trails, contours, outside
 from dlcourse.live.style import OKABE_ITO, use_course_style
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "Trails",
     "contours",
     "figures",
+    "outside",
     "use_course_style",
 ]

@@ -110,6 +110,10 @@ class Slider(Control):
             raise FigureError(f"step must be positive, got {self.step}")
         if self.format is None:
             self.format = ".3g" if self.log else f".{max(0, -math.floor(math.log10(self.step) + 1e-9))}f"
+        try:
+            self.words(self.value)
+        except ValueError:
+            raise FigureError(f"format must be as in Python's format(), such as '.2f', got {self.format!r}") from None
 
     def check(self, value):
         _finite(value=value)

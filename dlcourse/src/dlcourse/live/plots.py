@@ -43,6 +43,28 @@ def contours(ax: "Axes", f: Callable, box: Sequence[float], count: int = 12) -> 
     return ax.contour(x, y, z, levels=heights, colors="0.72", linewidths=1.0, linestyles="solid")
 
 
+def outside(ax: "Axes", x: Sequence[float], y: Sequence[float]) -> str:
+    """A sentence on the points that a picture does not show, for its readout; empty where it shows all.
+
+    Args:
+        x, y: the points' coordinates, of the same length. Infinite ones are outside.
+    Raises:
+        ValueError: they are of different lengths.
+    """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.shape != y.shape:
+        raise ValueError(f"x and y must have the same length, got {x.shape} and {y.shape}")
+    (left, right), (low, high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    unknown = np.isnan(x) | np.isnan(y)
+    beyond = int((~unknown & ((x < left) | (x > right) | (y < low) | (y > high))).sum())
+    words = []
+    if beyond:
+        words.append(f"{beyond} point{'s are' if beyond > 1 else ' is'} outside of the axes")
+    if unknown.any():
+        words.append(f"{unknown.sum()} {'are no numbers' if unknown.sum() > 1 else 'is not a number'}")
+    return ", ".join(words) + "." if words else ""
+
+
 class Trails:
     """Lines with a marker at their heads, one for each name.
 
