@@ -1,8 +1,11 @@
 """The command that starts JupyterLab; tests/test_browser.py looks at what it opens."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from traitlets.utils.importstring import import_item
 
 from coursebuild import lab
 
@@ -27,3 +30,16 @@ def test_lab_opens_the_lecture_with_the_lowest_number(settings, tmp_path, notebo
 
 def test_what_the_caller_wants_comes_last(settings):
     assert lab.command(settings, ["--LabApp.default_url=/lab"])[-1] == "--LabApp.default_url=/lab"
+
+
+def test_pictures_are_sent_without_waiting_for_acknowledgements(settings, monkeypatch):
+    """The class that the command names switches Nagle's algorithm off before the first message."""
+    [word] = [word for word in lab.command(settings, []) if "kernel_websocket_connection_class" in word]
+    connection = import_item(word.split("=")[1])
+    assert issubclass(connection, ZMQChannelsWebsocketConnection)
+    done = []
+    monkeypatch.setattr(ZMQChannelsWebsocketConnection, "connect", lambda self: done.append("connected"))
+    handler = SimpleNamespace(set_nodelay=lambda value: done.append(f"nodelay {value}"))
+    monkeypatch.setattr(connection, "websocket_handler", handler)
+    connection.__new__(connection).connect()
+    assert done == ["nodelay True", "connected"]

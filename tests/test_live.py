@@ -539,6 +539,11 @@ def test_a_control_that_tick_takes_starts_the_run_again_and_the_page_says_so():
         fig.widgets[name].value = value
         assert fig.run.ticks == 0 and fig.readout.startswith("n = 0")
         assert fig.run.remark == f"Started again with {words}." and fig.run.remark in fig._words.value
+    fig.widgets["seed"].value = 3
+    assert fig.run.remark == "Started again with seed = 3.", "a slider that is dragged on"
+    fig.run.step()
+    fig.set(lr=0.4, size=0.6)
+    assert fig.run.remark == "Started again with lr = 0.4. Started again with size = 0.60."
     fig.run.step()
     fig.widgets["shown"].value = True
     assert fig.run.ticks == 1, "what no run takes does not start it again"

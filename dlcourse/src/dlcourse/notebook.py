@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 _watchers: "weakref.WeakSet" = weakref.WeakSet()
 
 
@@ -54,6 +52,8 @@ def cell_that_makes(name: str) -> str | None:
 
 def _names_made(text: str) -> set[str]:
     """The names that a cell leaves behind."""
+    from IPython.core.inputtransformer2 import TransformerManager  # here, because a plain script may have no IPython
+
     try:
         statements = ast.parse(TransformerManager().transform_cell(text)).body
     except SyntaxError:

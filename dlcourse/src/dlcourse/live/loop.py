@@ -130,8 +130,11 @@ class Loop:
         if name in self.steer:
             if before:
                 self._remarks[name] = f"{words} since step {before * self.steps}."
-        elif name in self.restarted_by and self.figure.guarded(self.restart) and before:
-            self._remarks[name] = f"Started again with {words}."
+        elif name in self.restarted_by:
+            # A slider that is dragged, or a second control set at once: the run that was lost is the same.
+            said = {} if before else {key: remark for key, remark in self._remarks.items() if key in self.restarted_by}
+            if self.figure.guarded(self.restart) and (before or said):
+                self._remarks = {**said, name: f"Started again with {words}."}
 
     def reset(self) -> None:
         self.pause()
