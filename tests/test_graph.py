@@ -132,3 +132,20 @@ def test_a_long_chain_shows_its_end_in_smaller_letters():
 def test_the_point_along_a_line():
     corner = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]])
     assert along(corner, 0.25) == pytest.approx([1.0, 0.0]) and along(corner, 0.5) == pytest.approx([1.0, 1.0])
+
+
+def test_a_text_is_not_hidden_by_the_boxes_of_a_long_row():
+    fig = LiveFigure("graph", size=(900, 440))
+    view = GraphView(fig, fig.subplots())
+    chain = [[], *[[i] for i in range(8)]]
+
+    @fig.control()
+    def _():
+        view.show(["+, turn 3\n10.5\ngrad 0.462"] * 9, chain, edges={(3, 4): "×0.123\n→0.123"}, bold=[(3, 4)])
+        return "drawn"
+
+    renderer = fig.picture.canvas.get_renderer()
+    [text] = [text for text in view._edge_texts if text.get_visible()]
+    for box in view._boxes[:9]:
+        assert not box.get_window_extent(renderer).overlaps(text.get_window_extent(renderer))
+    fig.close()

@@ -13,8 +13,8 @@
 # 4. say what a gradient costs in time and memory, and what torch does with `.grad`;
 # 5. check a gradient by differences, and find the operation whose rule is wrong.
 #
-# **You need** the chain rule, matrix products, NumPy; gradient descent as in lecture 03. **Time**: two hours for the text with the places
-# marked *Your turn*, and one more for the exercises at the end. All cells together run in about half a minute. Click a slider, then use the arrow keys.
+# **You need** the chain rule, matrix products, NumPy; gradient descent as in lecture 03. **Time**: an hour and three quarters to read and to play, half an hour for the
+# places marked *Your turn*, and a good hour for the exercises at the end; the appendix is optional. All cells together run in about half a minute. Click a slider, then use the arrow keys.
 
 # %% tags=["setup"]
 import time
@@ -523,7 +523,7 @@ def backward_numbers(root):
 
 # %% [markdown]
 # That is an automatic differentiation engine. (Python ends a recursion after about a thousand calls, so long chains of nodes need a walk without one;
-# homework 1 asks for it.) The neuron of the first figure, beside torch:
+# homework 1 asks for it.) Here is the neuron of the first figure, beside torch:
 
 # %%
 w, x, b, T = (Node(value) for value in (1.0, 2.0, -0.5, 1.0))
@@ -769,7 +769,6 @@ stepper
 # `a * b - tanh(b)`, does not show it.
 #
 # To check your work with the pencil, make `my_expression` the program of the section before, `u = a * b` and `return u * (u + a)`, and set `a` to 2 and `b` to 3.
-#
 # %% [markdown]
 # ## From numbers to tensors
 #
@@ -955,9 +954,9 @@ print(
 #
 # $$\delta = -\frac{\partial E}{\partial\,\mathit{net}}$$
 #
-# **Output unit.** $\partial E/\partial a_k = -(T_k - a_k)$, where the ½ has cancelled the 2 of the square. Times $\sigma'(\mathit{net}_k)$, and the two minus
+# **Output unit.** $\partial E/\partial a_k = -(T_k - a_k)$, where the ½ has cancelled the 2 of the square. Multiply by $\sigma'(\mathit{net}_k)$: the two minus
 # signs cancel. **Hidden unit.** $a_j$ has one path to the error through each output unit, and paths are added: $-\partial E/\partial a_j = \sum_k \delta_k\,w_{kj}$.
-# Times $\sigma'(\mathit{net}_j)$. **Weight.** $\mathit{net}_j = \sum_i w_{ji} a_i$, so $-\partial E/\partial w_{ji} = \delta_j\,a_i$, and the plus sign in
+# Multiply by $\sigma'(\mathit{net}_j)$. **Weight.** $\mathit{net}_j = \sum_i w_{ji} a_i$, so $-\partial E/\partial w_{ji} = \delta_j\,a_i$, and the plus sign in
 # the rule is gradient *descent* all the same.
 
 
@@ -1100,7 +1099,7 @@ def logits_turn(my_logits_gradient):
 logits_turn
 
 # %% [markdown]
-# In the engine this gradient is where the backward pass begins: `backward(logits, g)` with $\mathbf{g} = (\mathbf{p} - \mathbf{y})/N$. Beside torch's `cross_entropy`, which takes logits:
+# In the engine this gradient is where the backward pass begins: `backward(logits, g)` with $\mathbf{g} = (\mathbf{p} - \mathbf{y})/N$. Here is a classifier beside torch's `cross_entropy`, which takes logits:
 
 # %%
 logits_gradient = logits_turn.function  # yours once it passes, the folded solution until then
@@ -1133,7 +1132,7 @@ predict(
 # %% [markdown]
 # ## What a gradient costs
 #
-# Both directions multiply the same Jacobians, from different ends. For a net of four layers with inputs $\mathbf{x}$ and outputs $\mathbf{y}$,
+# Reverse mode has a counterpart, forward mode. Both multiply the same Jacobians, from different ends. For a net of four layers with inputs $\mathbf{x}$ and outputs $\mathbf{y}$,
 #
 # $$\mathbf{J} = \mathbf{J}_4\,\mathbf{J}_3\,\mathbf{J}_2\,\mathbf{J}_1 \qquad
 # \text{forward mode: } \mathbf{J}_4(\mathbf{J}_3(\mathbf{J}_2(\mathbf{J}_1\mathbf{v}))) \qquad
@@ -1598,7 +1597,7 @@ chain
 # ## The real run: digits
 #
 # Now train something. The data are 1797 handwritten digits of 8 x 8 pixels; 1258 are for training and 269 for validation. The net has 64 inputs, a layer of 32 tanh units and 10 logits,
-# and its gradients come from the engine alone. First a promise: over 100 steps with momentum, in float64, beside torch.
+# and its gradients come from the engine alone. First comes a check: over 100 steps with momentum, in float64, its weights are torch's.
 
 # %%
 digits = data.digits()
@@ -1647,7 +1646,7 @@ predict(
 )
 
 # %% [markdown]
-# Look at the pictures first, of both sides of the split. Then press Play. Pictures that the net gets wrong are drawn in red. Afterwards let the same net learn from a wrong gradient.
+# Look at the pictures first, of both sides of the split. Then press Play. Pictures that the net gets wrong are drawn in red. Afterwards choose a wrong gradient in the first drop-down, and let the same net learn from that.
 
 # %%
 GRADIENTS = {  # what a run uses: rules, the sum over what was broadcast, and how many softmaxes

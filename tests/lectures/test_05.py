@@ -1057,7 +1057,7 @@ def test_gradient_by_layer_against_torch(lecture):
 @claim(
     "The data are 1797 handwritten digits of 8 x 8 pixels; 1258 are for training and 269 for validation.",
     "The net has 64 inputs, a layer of 32 tanh units and 10 logits, and its gradients come from the engine alone.",
-    "First a promise: over 100 steps with momentum, in float64, beside torch.",
+    "First comes a check: over 100 steps with momentum, in float64, its weights are torch's.",
 )
 def test_weights_equal_torchs_over_100_steps(lecture):
     names = lecture.names

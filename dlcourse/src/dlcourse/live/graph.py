@@ -90,7 +90,8 @@ def _spread(count: int) -> np.ndarray:
 
 LABEL_AT = 0.42  # of a slanted way from parent to node: there the labels of edges that meet at a node are still apart
 BOW = 0.13  # height of the arc between neighbours of several edges that join the same two nodes
-NARROW = 7  # columns from which on the letters are made smaller
+NARROW = 7  # columns from which on the letters are made smaller, and a text finds no room between two boxes of a row
+BELOW = 0.14  # and stands this far below its edge, under the boxes
 
 
 def along(route: np.ndarray, share: float) -> np.ndarray:
@@ -200,7 +201,9 @@ class GraphView:
             alone = isinstance(given, str)
             words = (given if seen[pair] == 0 else "") if alone else given[seen[pair]]
             level = np.ptp(routes[pair][:, 1]) < 0.01
-            text.set(text=words, position=along(route, 0.5 if level else LABEL_AT), visible=bool(words), fontsize=size)
+            x, y = along(route, 0.5 if level else LABEL_AT)
+            below = BELOW if level and columns >= NARROW else 0
+            text.set(text=words, position=(x, y - below), visible=bool(words), fontsize=size)
             lines[pair in bold].append(route)
             if not words:
                 heads[pair in bold].append(along(route, 0.5))
