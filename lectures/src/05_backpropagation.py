@@ -788,8 +788,7 @@ ARRAY_RULES = {
 }
 
 # %% [markdown]
-# One thing breaks. NumPy **broadcasts**: in `X @ W.T + b` a bias of shape (4,) is added to each of 3 rows. Each entry of the bias is used several times, once a
-# row, although the code names it once.
+# One thing breaks. NumPy **broadcasts**: in `X @ W.T + b` a bias of shape (4,) is added to each of 3 rows.
 
 # %% tags=["folded"]
 predict_number(
@@ -806,7 +805,7 @@ predict_number(
 )
 
 # %% [markdown]
-# The same holds for each axis along which an array was repeated: one that NumPy put in front because the array has fewer axes, and one where the array has size 1 and the
+# So an entry of the bias is used once a row, although the code names it once. The same holds for each axis along which an array was repeated: one that NumPy put in front because the array has fewer axes, and one where the array has size 1 and the
 # result more.
 #
 # **Your turn.** `my_unbroadcast(g, shape)` gets the gradient `g` of an array after it was broadcast, and the `shape`, a tuple, that the array had before; NumPy can broadcast
@@ -1198,7 +1197,7 @@ for width in (16, 64, 256, 1000):
 #
 # ### What torch does with `.grad`
 #
-# Our `backward` begins with `node.grad = 0.0` for all nodes. Torch's does not: it **accumulates** into the `.grad` of each leaf what the backward pass brings, on top of what is there.
+# Our `backward` begins with `node.grad = 0.0` for all nodes. What does torch's do?
 
 # %% tags=["folded"]
 predict_number(
@@ -1224,7 +1223,7 @@ def two_calls(value):
 
 
 # %% [markdown]
-# That is useful where a batch does not fit into memory. The gradient of a sum is the sum of the gradients, so two backward passes over two halves of a batch leave
+# Torch **accumulates**: what a backward pass brings to a leaf is added to the `.grad` that is there. That is useful where a batch does not fit into memory. The gradient of a sum is the sum of the gradients, so two backward passes over two halves of a batch leave
 # in `.grad` what one over the whole batch would, as long as the loss is a sum over examples. It is a trap in a training loop, where each step needs the gradient of the present weights
 # alone: there `optimizer.zero_grad()` comes before `backward()`. Here are both:
 
@@ -1263,7 +1262,6 @@ for zeroed in (True, False):
 #
 # The nodes between need no zeroing, in torch as little as here: each forward pass makes new ones. Two backward passes over *one* graph are another matter. Torch frees the kept values
 # in the first and raises a `RuntimeError` in the second; `retain_graph=True` keeps them.
-#
 # %% [markdown]
 # ## Check the checker
 #
