@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import linecache
 import time
 import traceback
@@ -9,6 +10,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ipywidgets as widgets
 import matplotlib as mpl
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -118,6 +120,19 @@ def current(source: Path) -> Session:
             figure.close()
         _current[:] = [run_lecture(source)]
     return _current[0]
+
+
+def state(widget: widgets.Widget) -> str:
+    """All that a page is sent of a widget and of those in it, as JSON: what a reader of its source could find."""
+    found, waiting = {}, [widget]
+    while waiting:
+        each = waiting.pop()
+        if each.model_id not in found:
+            found[each.model_id] = each.get_state()
+            parts = [getattr(each, name) for name in each.keys]
+            parts += [part for several in parts if isinstance(several, list | tuple) for part in several]
+            waiting += [part for part in parts if isinstance(part, widgets.Widget)]
+    return json.dumps(list(found.values()), ensure_ascii=False)
 
 
 def drive(figure) -> dict[str, list[tuple[object, bytes, str]]]:

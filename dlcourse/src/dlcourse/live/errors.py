@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlcourse import notebook
 
-LIBRARY = Path(__file__).resolve().parent.parent
+LIBRARIES = {Path(__file__).resolve().parent.parent, Path(linecache.__file__).resolve().parent}  # ours, and Python's own
 
 
 class FigureError(ValueError):
@@ -37,9 +37,27 @@ def describe(error: BaseException) -> str:
     if isinstance(error, SyntaxError) or not own:
         return text
     frame = own[-1]
-    code = (frame.line or linecache.getline(frame.filename, frame.lineno or 0)).strip()
-    where = f"line {frame.lineno} of {frame.name}()" if frame.name != "<module>" else f"line {frame.lineno}"
-    return f"{text} — {where}: {code}" if code else f"{text} — {where}"
+    return text + place(frame.filename, frame.lineno or 0, frame.name, frame.line or "")
+
+
+def blame(error: BaseException, name: str) -> None:
+    """Note that the reader's function of this name raised it, so that a figure does not take it for its own."""
+    if blamed(error) is None:  # of two that call each other the inner one
+        error.dlcourse_blames = name
+
+
+def blamed(error: BaseException) -> str | None:
+    """The name of the reader's function that raised it, where that was noted."""
+    return getattr(error, "dlcourse_blames", None)
+
+
+def place(filename: str, lineno: int, function: str = "<module>", code: str = "") -> str:
+    """' — line 2 of f(): return x / 0', or nothing where the line is a library's."""
+    if not _is_readers(filename):
+        return ""
+    code = (code or linecache.getline(filename, lineno)).strip()
+    where = f" — line {lineno}" + (f" of {function}()" if function != "<module>" else "")
+    return f"{where}: {code}" if code else where
 
 
 def missing_name(error: BaseException) -> str:
@@ -53,4 +71,4 @@ def missing_name(error: BaseException) -> str:
 
 def _is_readers(filename: str) -> bool:
     path = Path(filename)
-    return LIBRARY not in path.parents and "site-packages" not in path.parts and not filename.startswith("<frozen")
+    return LIBRARIES.isdisjoint(path.parents) and "site-packages" not in path.parts and not filename.startswith("<frozen")
