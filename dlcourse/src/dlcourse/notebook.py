@@ -87,6 +87,11 @@ def watch(thing) -> None:
         running.events.register("post_run_cell", _after_cell)
 
 
+def unwatch(thing) -> None:
+    """No longer call it."""
+    _watchers.discard(thing)
+
+
 def _after_cell(*_) -> None:
     for thing in list(_watchers):
         thing.cell_was_run()

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 from dlcourse import notebook
 from dlcourse.live import page, static
 from dlcourse.live.controls import Control, Function, ReadersError, ReadersFunction
-from dlcourse.live.errors import FigureError, describe, did_you_mean, missing_name
+from dlcourse.live.errors import FigureError, blamed, describe, did_you_mean, missing_name
 from dlcourse.live.loop import Loop, named, running_loop
 from dlcourse.live.picture import Picture
 from dlcourse.live.style import course_style
@@ -281,8 +281,11 @@ class LiveFigure:
             return False
         except Exception as error:  # whatever a callback raises is shown to the reader and recorded for tests
             self.failed = True
-            self.errors.append(missing_name(error) + describe(error))
-            self.note = self.errors[-1]
+            if reader := blamed(error):
+                self.note = f"{reader}: {describe(error)}"
+            else:
+                self.errors.append(missing_name(error) + describe(error))
+                self.note = self.errors[-1]
             self._show_words()
             return False
         self.failed = False
