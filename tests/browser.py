@@ -9,9 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from coursebuild import settings as course_settings
+from coursebuild.lab import command as lab_command
 from tests.conftest import ROOT
 
 SHOTS = ROOT / "build" / "screenshots"
@@ -34,12 +38,23 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-@contextlib.contextmanager
 def lab(root: Path = ROOT, timeout: float = 120, **environment):
     """Run `make lab` on a free port; yields the address it prints. The server and its kernels are ended with it."""
+    return _serve(
+        lambda args: ["make", "-C", str(root), "lab", f"LAB_ARGS={args}", f"PYTHON={sys.executable}"], timeout, environment
+    )
+
+
+def lab_on(folder: Path, timeout: float = 120, **environment):
+    """JupyterLab on a folder of notebooks, without the repository's set-up; otherwise as `lab`."""
+    settings = replace(course_settings.load(), root=folder)
+    return _serve(lambda args: lab_command(settings, args.split()), timeout, environment)
+
+
+@contextlib.contextmanager
+def _serve(command: Callable[[str], list[str]], timeout: float, environment: dict[str, str]):
     port = free_port()
     args = f"--no-browser --ServerApp.port={port} --ServerApp.port_retries=0 --LabApp.expose_app_in_browser=True"
-    command = ["make", "-C", str(root), "lab", f"LAB_ARGS={args}", f"PYTHON={sys.executable}"]
     log = SHOTS.parent / f"lab-{port}.log"
     log.parent.mkdir(exist_ok=True)
     # A user's own settings and last open tabs are not part of what is tested.
@@ -52,13 +67,13 @@ def lab(root: Path = ROOT, timeout: float = 120, **environment):
     }
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **environment}
+            command(args), stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, **environment}
         )
     try:
         deadline = time.monotonic() + timeout
         while not (found := re.search(rf"http://(?:127\.0\.0\.1|localhost):{port}/\S*", log.read_text())):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"make lab printed no address:\n{log.read_text()[-2000:]}")
+                raise RuntimeError(f"JupyterLab printed no address:\n{log.read_text()[-2000:]}")
             time.sleep(0.2)
         yield found[0]
     finally:

@@ -97,6 +97,14 @@ def chromium():
     return path
 
 
+@pytest.fixture
+def put_out(monkeypatch):
+    """The outputs that a cell would have: MIME type -> content, one after another."""
+    found = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: found.append(bundle))
+    return found
+
+
 @pytest.fixture(autouse=True)
 def git_identity(monkeypatch):
     """Commits in tests need an author, and must not depend on this machine's git settings."""

@@ -183,7 +183,7 @@ def test_a_static_page_moves_without_a_kernel(page, tmp_path, monkeypatch):
     """One slider at a time: moving it changes the picture and the words, and takes the others back to their start."""
     import numpy as np
 
-    from dlcourse.live import LiveFigure, Slider
+    from dlcourse.live import LiveFigure, Slider, static
 
     fig = LiveFigure("static", xlabel="x", ylabel="y")
     fig.ax.plot(np.linspace(-1, 1), np.linspace(-1, 1) ** 2)
@@ -197,7 +197,7 @@ def test_a_static_page_moves_without_a_kernel(page, tmp_path, monkeypatch):
 
     monkeypatch.setenv("DLCOURSE_STATIC", "1")
     path = tmp_path / "page.html"
-    path.write_text(fig._repr_mimebundle_()["text/html"], encoding="utf-8")
+    path.write_text(static.bundle(fig)["text/html"], encoding="utf-8")
     fig.close()
     page = page.context.browser.new_page()
     page.goto(path.as_uri())

@@ -470,29 +470,36 @@ def test_moving_pictures_are_jpeg_and_resting_ones_png():
     asyncio.run(main())
 
 
-def test_without_a_kernel_the_page_shows_the_picture():
+def test_without_a_kernel_the_page_shows_title_picture_and_readout(put_out):
     fig = dot()
-    bundle = fig._repr_mimebundle_()
-    assert bundle["text/plain"] == "dot: x = 0.00, y = 0.00"
-    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == fig.widget.model_id
-    assert bundle["image/png"].startswith("iVBOR")
+    fig._ipython_display_()
+    still = put_out[0]
+    assert still["text/plain"] == "dot: x = 0.00, y = 0.00"
+    assert f'src="data:image/png;base64,{still["image/png"]}"' in still["text/html"]
+    assert "<b>dot</b>" in still["text/html"] and "<p>x = 0.00, y = 0.00</p>" in still["text/html"]
+    assert "<script" not in still["text/html"]
+    fig.set(x=0.5)
+    fig._ipython_display_()
+    assert "<p>x = 0.50, y = 0.25</p>" in put_out[2]["text/html"]
 
 
-def test_a_static_page_holds_a_picture_for_every_step(monkeypatch):
+def test_a_static_page_holds_a_picture_for_every_step(monkeypatch, put_out):
     monkeypatch.setenv("DLCOURSE_STATIC", "1")
     fig = counting()
-    bundle = fig._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" not in bundle
+    fig._ipython_display_()
+    (bundle,) = put_out
+    assert set(bundle) == {"text/plain", "text/html", "image/png"}
     page = bundle["text/html"]
     assert page.count('<input type="range"') == 3, "two controls and the run"
     assert page.count("data:image/webp;base64,") > 6 + 20 + 20
     assert fig.readout == "n = 0, size 1.0", "making the page leaves the figure as it was"
 
 
-def test_a_plain_figure_without_controls_is_shown_too():
+def test_a_plain_figure_without_controls_is_shown_too(put_out):
     fig = LiveFigure("plain")
     fig.ax.plot([0, 1], [0, 1])
-    assert "image/png" in fig._repr_mimebundle_()
+    fig._ipython_display_()
+    assert "<img" in put_out[0]["text/html"] and fig.image.value
 
 
 def test_course_style_is_readable():

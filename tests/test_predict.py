@@ -331,7 +331,8 @@ def test_a_long_run_says_how_to_stop_it(monkeypatch):
     assert question.result is True
 
 
-def test_without_a_kernel_the_reasons_can_be_opened(monkeypatch):
-    monkeypatch.setenv("DLCOURSE_STATIC", "1")
-    page = predict("Which way?", CHOICES, BECAUSE)._repr_mimebundle_()["text/html"]
-    assert page.count("<details>") == 3 and "Not so. The slope is negative there." in page
+def test_without_a_kernel_the_reasons_can_be_opened():
+    page = predict("Which way?", CHOICES, BECAUSE).still()["text/html"]
+    assert page.count("<details>") == 3 and 'title="Not so. The slope is negative there."' in page
+    page = predict_number("The limit?", 0.5, 0.1, because='It is "half".').still()["text/html"]
+    assert page.count("<details>") == 1 and 'title="0.5. It is &quot;half&quot;."' in page

@@ -17,7 +17,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dlcourse import arguments, check, notebook, trial
+from dlcourse import arguments, check, notebook, trial, without_kernel
 from dlcourse.check import CheckError
 from dlcourse.live.errors import FigureError, blame
 from dlcourse.live.figure import ON_WHITE
@@ -142,9 +142,9 @@ class Exercise:
         self.button = widgets.Button(description="Check", icon="check", layout={"width": "100px"})
         self.button.on_click(lambda _: self._on_click())
         time = f"{minutes} minute{'s' if minutes != 1 else ''}"
-        head = widgets.HTML(f"<b>Exercise: {html.escape(title)}</b> ({time}, {LEVELS[difficulty]})")
+        self._head = f"<b>Exercise: {html.escape(title)}</b> ({time}, {LEVELS[difficulty]})"
         self._words = widgets.HTML()
-        self.widget = widgets.VBox([head, self.button, self._words])
+        self.widget = without_kernel.LiveBox([widgets.HTML(self._head), self.button, self._words])
         self._replace_earlier()
         _open.append(self)
         self.run()
@@ -279,10 +279,17 @@ class Exercise:
         if notebook.lookup(self.uses) is not self._looked_up:
             self.run()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def still(self) -> dict[str, str]:
+        """What pages without a kernel show: MIME type -> content."""
+        page = f"<p>{self._head}</p><p>{html.escape(self.message)}</p>"
+        return {
+            "text/plain": f"Exercise: {self.title}. {self.message}",
+            "text/html": self.widget.still(page, without_kernel.TO_CHECK),
+        }
+
+    def _ipython_display_(self):
         notebook.watch(self)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {"text/plain": f"Exercise: {self.title}. {self.message}", "application/vnd.jupyter.widget-view+json": view}
+        self.widget.publish(self.still())
 
 
 def exercise(

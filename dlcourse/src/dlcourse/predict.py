@@ -7,7 +7,6 @@ answer nor a reason is sent to the page.
 
 import html
 import math
-import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from dlcourse import reading, trial
+from dlcourse import reading, trial, without_kernel
 from dlcourse.live.errors import FigureError
 from dlcourse.live.figure import ON_WHITE
 
@@ -66,7 +65,7 @@ class _Prediction:
         self._run = widgets.VBox()
         title = widgets.HTML(f"<b>Predict.</b> {html.escape(question)}")
         buttons = widgets.HBox([self.button, self.reveal_button])
-        self.widget = widgets.VBox([title, entry, buttons, self._answer, self._run])
+        self.widget = without_kernel.LiveBox([title, entry, buttons, self._answer, self._run])
         _open.append(self)
 
     def judge(self) -> tuple[bool, str]:
@@ -171,21 +170,16 @@ class _Prediction:
         self._run.children = [*_printed(outcome), shown]
 
     def static_html(self) -> str:
-        """The question for pages without a kernel."""
+        """The question for pages without a kernel; its answer has to be opened."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/plain": f"Predict. {self.question}", "text/html": self.static_html()}
-        if os.environ.get("DLCOURSE_STATIC"):
-            return bundle
-        return {
-            **bundle,
-            "application/vnd.jupyter.widget-view+json": {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self.widget.model_id,
-            },
-        }
+    def still(self) -> dict[str, str]:
+        """What pages without a kernel show: MIME type -> content."""
+        page = self.widget.still(self.static_html(), without_kernel.TO_ANSWER)
+        return {"text/plain": f"Predict. {self.question}", "text/html": page}
+
+    def _ipython_display_(self):
+        self.widget.publish(self.still())
 
 
 def _status(page: str) -> widgets.HTML:
@@ -236,7 +230,7 @@ class Choose(_Prediction):
         rows = []
         for name, reason in self.choices.items():
             text = f"Right. {self.because}" if reason is True else f"Not so. {reason}"
-            rows.append(f"<details><summary>{html.escape(name)}</summary>{html.escape(text)}</details>")
+            rows.append(without_kernel.folded(name, text))
         return f"<p><b>Predict.</b> {html.escape(self.question)}</p>{''.join(rows)}"
 
 
@@ -338,10 +332,8 @@ class Estimate(_Prediction):
         return self._as_answer(self.answer)
 
     def static_html(self):
-        return (
-            f"<p><b>Predict.</b> {html.escape(self.question)}</p>"
-            f"<details><summary>the answer</summary>{self.answer:g}. {html.escape(self.because)}</details>"
-        )
+        answer = without_kernel.folded("The answer", f"{self.answer:g}. {self.because}")
+        return f"<p><b>Predict.</b> {html.escape(self.question)}</p>{answer}"
 
 
 def predict(

@@ -1,9 +1,7 @@
 """LiveFigure: axes, artists that move, controls, and words that say what the picture shows."""
 
-import base64
 import html
 import inspect
-import os
 import threading
 import time
 import weakref
@@ -19,6 +17,7 @@ from dlcourse.live.errors import FigureError, blamed, describe, did_you_mean, mi
 from dlcourse.live.loop import Loop, named, running_loop
 from dlcourse.live.picture import Picture
 from dlcourse.live.style import course_style
+from dlcourse.without_kernel import LiveBox
 
 ON_WHITE = "background:#fff;padding:0 4px;border-radius:3px"  # dark colours stay readable in a dark theme
 INTERRUPTED = "Interrupted. The picture may be the one before; move a control, or press Step, to go on."
@@ -180,7 +179,7 @@ class LiveFigure:
         self._narrow.observe(lambda _: self._take_apart(), "value")
         rows = [self._title, self._panel, self.image, self._parts, self._words, self._status, self._code]
         rows += [self._narrow, self._page]
-        self.widget = widgets.VBox(rows)
+        self.widget = LiveBox(rows)
         self.widget.add_class("dlcourse-figure")
 
     def _fit_page(self) -> None:
@@ -384,26 +383,20 @@ class LiveFigure:
         _by_place[place] = weakref.ref(self)
 
     def close(self) -> None:
-        """Stop the loop and take the figure off the page."""
+        """Stop the loop and the controls; a still picture stays on the page."""
         self.closed = True
         if self.run is not None:
             self.run.close()
         self.widget.close()
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _ipython_display_(self):
         self._event_loop = running_loop() or self._event_loop
         notebook.watch(self)
         if self._function is None:
             with self.lock:
                 self.picture.draw()
                 self._send("png")
-        with self.lock:
-            png = base64.b64encode(self.picture.encode("png")).decode()
-        bundle = {"text/plain": f"{self.title}: {self.readout}", "image/png": png}
-        if os.environ.get("DLCOURSE_STATIC"):
-            return {**bundle, "text/html": static.page(self)}
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {**bundle, "application/vnd.jupyter.widget-view+json": view}
+        self.widget.publish(static.bundle(self))
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A live figure for pages without a kernel: every control's pictures rendered beforehand, one control moving at a time."""
+"""A live figure for pages without a kernel: its present picture and readout, or every control's pictures beforehand."""
 
 import base64
 import html
@@ -7,6 +7,7 @@ import uuid
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from dlcourse import without_kernel
 from dlcourse.live.controls import Control
 from dlcourse.live.loop import Loop
 from dlcourse.live.picture import Picture
@@ -38,6 +39,7 @@ class Figure(Protocol):
     controls: dict[str, Control]
     widgets: dict[str, Any]
     run: Loop | None
+    widget: without_kernel.LiveBox
 
     def set(self, **values: Any) -> None: ...
 
@@ -74,8 +76,23 @@ def strips(figure: Figure) -> list[dict]:
     return found
 
 
+def bundle(figure: Figure) -> dict[str, str]:
+    """The figure for pages without a kernel, MIME type -> content: title, picture and readout as they are now.
+
+    Where no page will ever have a kernel, the HTML is `page` instead.
+    """
+    with figure.lock:
+        png = base64.b64encode(figure.picture.encode("png")).decode()
+        text, title, readout = f"{figure.title}: {figure.readout}", html.escape(figure.title), html.escape(figure.readout)
+    if without_kernel.everywhere():
+        return {"text/plain": text, "text/html": page(figure), "image/png": png}
+    image = f'<img src="data:image/png;base64,{png}" alt="{title}" style="max-width:100%">'
+    found = figure.widget.still(f"<p><b>{title}</b></p><p>{image}</p><p>{readout}</p>", without_kernel.TO_MOVE)
+    return {"text/plain": text, "text/html": found, "image/png": png}
+
+
 def page(figure: Figure) -> str:
-    """HTML that needs nothing but a browser."""
+    """HTML that needs nothing but a browser, and moves: one control at a time."""
     figure_id = f"live-{uuid.uuid4().hex[:12]}"
     with figure.lock:
         rows = strips(figure)
