@@ -101,7 +101,8 @@ def chromium():
 def put_out(monkeypatch):
     """The outputs that a cell would have: MIME type -> content, one after another."""
     found = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: found.append(bundle))
+    monkeypatch.setattr("dlcourse.notebook.shell", lambda: None)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw, display_id=None: found.append(bundle))
     return found
 
 

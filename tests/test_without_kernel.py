@@ -120,16 +120,21 @@ def test_for_a_site_nothing_but_the_page_is_put_out(kind, put_out, monkeypatch):
     assert VIEW not in page and "un this cell again, after" not in page["text/html"], "there is no cell that one could run"
 
 
-def test_ipython_puts_out_two_outputs_for_the_last_line_of_a_cell():
+def test_in_a_notebook_it_is_two_outputs_of_a_cell_and_showing_it_again_renews_the_still_one():
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
     shell = InteractiveShell.instance()
-    shell.user_ns["thing"] = choice()
+    shell.user_ns["thing"] = figure()
+    run = "from IPython.display import display, update_display\ndisplay(thing, display_id='x')\nupdate_display(thing, display_id='x')"
     with capture_output() as captured:
-        shell.run_cell("thing").raise_error()
-    still, alive = captured.outputs
-    assert "text/html" in still.data and VIEW in alive.data
+        shell.run_cell(run, store_history=True).raise_error()
+    still, alive, renewed = captured.outputs
+    assert "image/png" in still.data and VIEW in alive.data and renewed.data == still.data
+    assert renewed.update and renewed.transient == still.transient and still.transient["display_id"]
+    with capture_output() as captured:
+        shell.run_cell("thing", store_history=True).raise_error()
+    assert [VIEW in output.data for output in captured.outputs] == [False, True], "another cell shows it anew"
 
 
 def test_a_closed_figure_is_shown_still(put_out):

@@ -78,6 +78,12 @@ def cell_id() -> str | None:
     return (parent or {}).get("metadata", {}).get("cellId")
 
 
+def execution() -> int | None:
+    """Number of the present run of a cell; another one for each, of the same cell too."""
+    running = shell()
+    return running.execution_count if running is not None else None
+
+
 def watch(thing) -> None:
     """Call thing.cell_was_run() after each cell, as long as thing lives."""
     _watchers.add(thing)

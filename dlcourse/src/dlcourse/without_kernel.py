@@ -12,30 +12,34 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
+from dlcourse import notebook
+
 TO_MOVE = "This is a still picture. Run this cell again, after the cells above it, to make it live."
 TO_ANSWER = "To answer, run this cell again, after the cells above it."
 TO_CHECK = "To check your function, run this cell again, after the cells above it."
 GONE = "The kernel has stopped or was restarted, and nothing here answers. Run this cell again, after the cells above it."
 
 # ipywidgets gives the class jupyter-widgets-disconnected to a view whose kernel restarts, and to one that never had any.
-# .jp-NotebookPanel is JupyterLab and Notebook 7, which also say in their toolbar that there is no kernel any more: there the
-# reader keeps what was on the page. Everywhere else a widget without a kernel makes room for the still one.
+# .jp-NotebookPanel is JupyterLab and Notebook 7: there the reader keeps what was on the page. Everywhere else a widget without
+# a kernel makes room for the still one. A kernel that is shut down is seen in JupyterLab's toolbar alone, which says the same
+# for a moment when a connection comes back: hence the two seconds.
 WIDGET_STYLE = """<style>
 .dlcourse-still-%(token)s, .dlcourse-gone { display: none }
 .jp-NotebookPanel .jp-OutputArea-child:has(.dlcourse-still-%(token)s) { display: none }
-.dlcourse-live-%(token)s:is(%(gone)s):not(.dlcourse-live *) > .dlcourse-gone { display: block; height: auto }
-.dlcourse-live-%(token)s:is(%(gone)s) .jupyter-button,
+.dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.dlcourse-live *) > .dlcourse-gone { display: block; height: auto }
+.dlcourse-live-%(token)s.jupyter-widgets-disconnected .jupyter-button,
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected::before,
 .dlcourse-live-%(token)s .jupyter-widgets-disconnected::before { display: none }
-.dlcourse-live-%(token)s:is(%(gone)s) :is(input, select, textarea, .slider-container) { opacity: .5; pointer-events: none }
+.dlcourse-live-%(token)s.jupyter-widgets-disconnected :is(input, select, textarea, .slider-container) {
+  opacity: .5; pointer-events: none }
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.jp-NotebookPanel *) { display: none }
 :root:has(.dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.jp-NotebookPanel *)) .dlcourse-still-%(token)s {
   display: block }
+.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown], [data-status=dead]))
+  .dlcourse-live-%(token)s:not(.dlcourse-live *) > .dlcourse-gone {
+  display: block; height: auto; animation: dlcourse-wait 2s }
+@keyframes dlcourse-wait { from, to { height: 0; min-height: 0; margin: 0; visibility: hidden } }
 </style>"""
-GONE_VIEW = (
-    ".jupyter-widgets-disconnected, "
-    '.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status="unknown"], [data-status="dead"])) *'
-)
 
 # Reasons are attributes that the style shows: sites that drop <details>, as GitHub does in notebooks, drop styles too, and a
 # text would stand there openly. Of the other rules one hides what JupyterLab says below the still one of a saved notebook,
@@ -73,7 +77,8 @@ class LiveBox(widgets.VBox):
 
     def __init__(self, children: Sequence[widgets.Widget]):
         self.token = uuid.uuid4().hex
-        style = WIDGET_STYLE % {"token": self.token, "gone": GONE_VIEW}
+        self._published: int | None = None
+        style = WIDGET_STYLE % {"token": self.token}
         gone = widgets.HTML(f'{style}<div role="status"><b>{GONE}</b></div>').add_class("dlcourse-gone")
         super().__init__([children[0], gone, *children[1:]])
         self.add_class("dlcourse-live").add_class(f"dlcourse-live-{self.token}")
@@ -89,14 +94,19 @@ class LiveBox(widgets.VBox):
         return f'{STILL_STYLE}<div class="dlcourse-still dlcourse-still-{self.token}">{body}{sentence}</div>'
 
     def publish(self, bundle: dict[str, str]) -> None:
-        """Put out what pages without a kernel show, and the widget.
+        """Put out what pages without a kernel show, and the widget; again in the same run of a cell, renew the first alone.
 
         Args:
             bundle: MIME type -> content; its HTML comes from `still`.
         """
-        from IPython.display import display
+        from IPython.display import display, update_display
 
-        display(bundle, raw=True)
+        now = notebook.execution()
+        if now is not None and now == self._published:
+            update_display(bundle, raw=True, display_id=self.token)
+            return
+        self._published = now
+        display(bundle, raw=True, display_id=self.token)
         if everywhere() or self.comm is None:  # it was closed
             return
         # Without a text VS Code has nothing to fall back on; a longer one would be read twice where no widget is shown.
