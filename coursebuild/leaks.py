@@ -10,6 +10,7 @@ import base64
 import binascii
 import functools
 import gzip
+import hashlib
 import html
 import io
 import json
@@ -32,6 +33,11 @@ PRIVATE = ("solutions/", "autograder/", "tests/homework/", "tests/sample_class/"
 PUBLIC_LINES = "solutions/public_lines.txt"
 # What the views below can read. Anything else may hide what it likes: a PDF packs its text, an .xz its files.
 READABLE = {".ipynb", ".md", ".py", ".txt", ".csv", ".json", ".yml", ".toml", ".png", ".jpg", ".svg", ".whl", ".zip", ".gz", ""}
+# Data that the course distributes, by the SHA-256 of the file. People have looked at what is in them, and searching them would
+# take longer than all the rest. One changed byte, and the file is searched like any other.
+LOOKED_AT = {
+    "94e2480bb2d38e772966d2564f7818de27e5e7d95984370b0cfb33e5bb4a39df": "dlcourse/src/dlcourse/datasets/mnist10k.npz",
+}
 BASE64 = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}(?:\r?\n[A-Za-z0-9+/]+={0,2})*")
 COMMENT = re.compile(r"#+[ \t]*([A-Z][^\n#]{2,40})")
 
@@ -115,6 +121,8 @@ def views(data: bytes, depth: int = 0, budget: list[int] | None = None) -> Itera
     Raises:
         ValueError: archives inside are too deep or too large to be searched whole.
     """
+    if hashlib.sha256(data).hexdigest() in LOOKED_AT:
+        return
     budget = [MAX_UNPACKED] if budget is None else budget
     budget[0] -= len(data)
     if budget[0] < 0 or depth > MAX_DEPTH:

@@ -18,6 +18,48 @@ def test_digits():
         data.digits(train=0.9, val=0.1)
 
 
+def test_mnist_is_what_it_says():
+    split = data.mnist()
+    assert split.x_train.shape == (8000, 1, 28, 28) and split.x_test.shape == (2000, 1, 28, 28) and len(split.x_val) == 0
+    assert split.x_train.dtype == np.float32 and split.y_train.dtype == np.int64
+    assert split.x_train.min() == 0 and split.x_train.max() == 1
+    grey = split.x_test * 255
+    assert np.abs(grey - grey.round()).max() < 1e-4 and len(np.unique(grey.round())) == 256, "whole grey values, all of them"
+    counts = np.bincount(np.concatenate([split.y_train, split.y_test]))
+    assert counts.tolist() == [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
+    for array in split:
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+    corners = split.x_train[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert corners.max() == 0 and split.x_train.mean() < 0.2, "bright on dark"
+
+
+def test_mnist_is_split_at_random_and_no_image_is_in_two_parts():
+    split = data.mnist(seed=0, val=1000)
+    parts = [{image.tobytes() for image in part} for part in (split.x_train, split.x_val, split.x_test)]
+    assert [len(part) for part in parts] == [7000, 1000, 2000] and len(set.union(*parts)) == 10_000
+    share = np.bincount(split.y_test) / np.bincount(np.concatenate([split.y_train, split.y_val, split.y_test]))
+    assert share.min() > 0.15 and share.max() < 0.25, "sorted, the test set would hold the last two digits"
+    without = data.mnist(seed=0)
+    assert np.array_equal(without.x_test, split.x_test) and np.array_equal(without.x_train[7000:], split.x_val)
+    assert data.mnist(seed=0, val=1000).x_train is split.x_train, "kept in memory"
+    data._mnist.cache_clear()
+    again = data.mnist(seed=0, val=1000)
+    assert again.x_train is not split.x_train and all(np.array_equal(a, b) for a, b in zip(again, split, strict=True))
+    assert not np.array_equal(data.mnist(seed=1).y_test, split.y_test)
+    for val in (-1, 8000):
+        with pytest.raises(ValueError, match="from 0 to 7999"):
+            data.mnist(val=val)
+
+
+def test_mnists_labels_are_those_of_its_images():
+    """By the nearest training image; with shuffled labels a tenth would be right."""
+    split = data.mnist()
+    train, test = split.x_train.reshape(8000, -1), split.x_test[:500].reshape(500, -1)
+    nearest = ((train**2).sum(axis=1) - 2 * test @ train.T).argmin(axis=1)
+    assert np.mean(split.y_train[nearest] == split.y_test[:500]) > 0.9
+
+
 def test_glyphs_are_what_they_say():
     made = data.glyphs(500, seed=3)
     assert made.x.shape == (500, 1, 28, 28) and made.x.dtype == np.float32

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import html
 import io
 import json
@@ -51,11 +52,16 @@ def output(**data):
     return [nbformat.v4.new_output("display_data", data=data)]
 
 
-def archive(text: str) -> bytes:
+def archive_of(files: dict[str, str | bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("dlcourse/answers.py", text)
+        for name, content in files.items():
+            packed.writestr(name, content)
     return buffer.getvalue()
+
+
+def archive(text: str) -> bytes:
+    return archive_of({"dlcourse/answers.py": text})
 
 
 def tar_gz(text: str) -> bytes:
@@ -155,6 +161,17 @@ def test_what_cannot_be_searched_is_not_published():
     assert "too deep" in str(GATE.search("a.zip", nested))
 
 
+def test_data_that_was_looked_at_is_known_by_its_digest(settings):
+    """One changed byte, or a line of a solution put behind it, and it is searched."""
+    for digest, name in leaks.LOOKED_AT.items():
+        known = (settings.root / name).read_bytes()
+        assert hashlib.sha256(known).hexdigest() == digest, f"{name} has changed: look at it, and write its digest down"
+        assert list(leaks.views(known)) == []
+        assert GATE.search("a.npz", known + SOLUTION.encode()) and GATE.search(
+            "a.whl", archive_of({"a.npz": known, "b": SOLUTION})
+        )
+
+
 def test_the_public_sources_of_this_course_pass(settings):
     gate = Gate.of_course(settings.root)
     gate.secrets += SECRETS
@@ -200,6 +217,11 @@ def test_publish_into_an_empty_folder_then_again_then_after_a_change(built, tmp_
     assert built.wheel_url.encode() in files["README.md"] and built.wheel_url.encode() in files["lectures/01_sample.ipynb"]
     with zipfile.ZipFile(io.BytesIO(files[wheel])) as packed:
         assert "dlcourse/__init__.py" in packed.namelist()
+        notice = packed.read("dlcourse/datasets/NOTICE.txt").decode()
+        assert hashlib.sha256(packed.read("dlcourse/datasets/mnist10k.npz")).hexdigest() in leaks.LOOKED_AT
+    for words in (notice, files["README.md"].decode()):
+        assert "CC BY-SA 3.0" in words or "Attribution-ShareAlike 3.0" in words
+        assert all(name in words for name in ("LeCun", "Cortes", "Burges"))
 
     assert "nothing to publish" in publish.publish(built, dest)
     assert tree(dest) == files

@@ -1,6 +1,7 @@
 """Data that need no download."""
 
 from functools import lru_cache
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,44 @@ def digits(seed: int = 0, train: float = 0.7, val: float = 0.15) -> Split:
     x, y = x[order] / 16, y[order].astype(np.int64)
     a, b = round(train * len(x)), round((train + val) * len(x))
     return Split(x[:a], y[:a], x[a:b], y[a:b], x[b:], y[b:])
+
+
+MNIST_TEST = 2000  # of the 10,000 images; the other 8,000 are for training and validation
+
+
+def mnist(seed: int = 0, val: int = 0) -> Split:
+    """Handwritten digits of MNIST, 28x28 pixels: 10,000 of its 70,000, which come with dlcourse.
+
+    Args:
+        seed: of the shuffle before the split.
+        val: how many of the 8,000 images that are not for the test are set apart for validation. The test set does not depend
+            on it.
+    Returns:
+        x: (N, 1, 28, 28) float32 in [0, 1], bright on dark: the grey values 0 to 255, divided by 255; y: (N,) int64 in 0..9;
+        2,000 for the test. The last splits asked for are kept in memory and shared, read-only.
+    Raises:
+        ValueError: val leaves nothing to train on.
+    Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits, made from NIST's data; LeCun, Bottou, Bengio and
+        Haffner (1998), Gradient-based learning applied to document recognition, section III.
+    Licence: CC BY-SA 3.0, other than the rest of dlcourse; datasets/NOTICE.txt says where the file is from, and what was changed.
+    """
+    if not 0 <= val < 8000:
+        raise ValueError(f"val must leave images to train on: from 0 to 7999 of the 8000, got {val}")
+    return _mnist(seed, val)
+
+
+@lru_cache(maxsize=2)
+def _mnist(seed: int, val: int) -> Split:
+    with resources.files("dlcourse").joinpath("datasets", "mnist10k.npz").open("rb") as file, np.load(file) as stored:
+        x, y = stored["x"], stored["y"]
+    order = np.random.default_rng(seed).permutation(len(x))  # stored sorted by digit
+    x, y = x[order, None].astype(np.float32) / 255, y[order].astype(np.int64)
+    train = len(x) - MNIST_TEST - val
+    ends = (slice(train), slice(train, train + val), slice(train + val, None))
+    made = Split(*(part for end in ends for part in (x[end], y[end])))
+    for array in (x, y, *made):
+        array.flags.writeable = False
+    return made
 
 
 # matplotlib ships these. A held-out font shows what a random split of images hides: whether the shape of a letter was
