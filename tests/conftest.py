@@ -53,16 +53,21 @@ def assigned(settings, tmp_path_factory):
     return homework.assign(assignment.read(SAMPLE_MASTER), elsewhere)
 
 
-@pytest.fixture(scope="session")
-def hw1(settings):
-    """Homework 1 as `make build` leaves it for the grader, an autograder.batch.Assignment."""
+def for_the_grader(settings, source):
+    """A homework as `make build` leaves it for the grader, an autograder.batch.Assignment; source is its master."""
     from autograder.batch import read_assignment  # here, because tests of dlcourse also run where no grader is installed
 
-    master = assignment.read(ROOT / "solutions" / "hw1_neural_networks" / "hw1_neural_networks.py")
+    master = assignment.read(source)
     path, text = homework.assign(master, settings) / "manifest.json", homework.manifest(master)
     if not path.exists() or path.read_text(encoding="utf-8") != text:  # another worker may be reading it
         path.write_text(text, encoding="utf-8")
     return read_assignment(settings.build, master.name)
+
+
+@pytest.fixture(scope="session")
+def hw1(settings):
+    """Homework 1, as the grader has it."""
+    return for_the_grader(settings, ROOT / "solutions" / "hw1_neural_networks" / "hw1_neural_networks.py")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Which tests stay together on one worker, in which order, and what each lecture and homework cost.
 
-A lecture is run once, so all its tests form one group; elsewhere a file does. A plugin of pytest, registered by conftest.py.
+A lecture is run once, so all its tests form one group; so do a file's tests of one homework, and elsewhere a whole file's. A plugin of pytest, registered by conftest.py.
 """
 
 import re
@@ -18,10 +18,12 @@ def group_of(item) -> str:
     own = SHARED.fullmatch(path)
     if own:
         return f"lecture {own['number']}"
-    source = item.callspec.params.get("source") if hasattr(item, "callspec") else None
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    source, master = parameters.get("source"), parameters.get("path")
     if isinstance(source, Path) and "lecture" in item.fixturenames:
         return f"lecture {source.stem[:2]}"
-    return path.removeprefix("tests/").removesuffix(".py")
+    name = path.removeprefix("tests/").removesuffix(".py")
+    return f"{name} {master.stem}" if name.startswith("homework/") and isinstance(master, Path) else name
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks

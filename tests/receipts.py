@@ -9,7 +9,8 @@ test: the digest of all that it read, its name, and what came out. Where the dig
 test out, except for a tenth that the commit's hash chooses; those must come out as written. Where it differs, the test runs, and
 the run fails until `make verify` has written the line anew.
 
-A test with a parameter `source` or `path` has a line for each lecture, and {lecture} in what it reads is that lecture's name.
+A test with a parameter `source` or `path` has a line for each lecture or homework, and {lecture} in what it reads is the
+name of that one's source.
 `-k` and single tests run as if there were no receipts.
 """
 
@@ -34,6 +35,7 @@ SETS = {
     "build": ("coursebuild/**", "Makefile", "LICENSE"),
     "engine": ("autograder/**", "dlcourse/**", "coursebuild/**", "tests/engine.py", "tests/samples/**"),
     "hw1": ("solutions/hw1_neural_networks/**", "solutions/public_lines.txt", "tests/homework/**", "tests/answers.py"),
+    "homework": ("solutions/{lecture}/**", "solutions/public_lines.txt", "tests/homework/**", "tests/answers.py"),
     "lecture": ("lectures/src/{lecture}.py", "lectures/{lecture}.ipynb"),
     "browser": ("tests/browser.py", "dlcourse/**", "coursebuild/**"),
 }

@@ -140,8 +140,8 @@ def test_a_part_of_the_tests_neither_uses_nor_writes_receipts(project):
 
 def test_every_receipt_of_the_course_is_refused_after_a_change_of_each_kind_of_input(tmp_path):
     """On a copy of the repository: for every set of inputs, one byte more in one file of it gives another digest."""
-    kinds = {name: globs for name, globs in receipts.SETS.items() if name != "lecture"}
-    kinds["lecture"] = tuple(glob.format(lecture="03_gradient_descent") for glob in receipts.SETS["lecture"])
+    sources = {"lecture": "03_gradient_descent", "homework": "hw1_neural_networks"}
+    kinds = {name: tuple(glob.format(lecture=sources.get(name)) for glob in globs) for name, globs in receipts.SETS.items()}
     kinds["always"] = tuple(glob.format(test="tests/test_receipts.py") for glob in receipts.ALWAYS)
     for name in sorted({name for globs in kinds.values() for name in receipts.named_by(globs, ROOT)}):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Mutants of a master's solutions: one small change each, which the tests must notice or somebody must call equivalent.
 
-    python -m tests.homework.mutation hw1_neural_networks --question q1 --question q2
+    python -m tests.homework.mutation hw1 --question q1 --question q2
 
-A mutant that passes every test of its question is listed with the line that was changed. `tests/homework/hw1/equivalent.txt`
+A mutant that passes every test of its question is listed with the line that was changed. `tests/homework/hwN/equivalent.txt`
 names those that do nothing a prompt forbids, each with the reason.
 """
 
@@ -15,13 +15,12 @@ from collections.abc import Container, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 from coursebuild import master
 from tests.answers import Answer
-from tests.conftest import ROOT
+from tests.homework import particulars
 from tests.homework.marking import Homework, split
-from tests.homework.table import COSTLY, TRAINING
+from tests.homework.particulars import Particulars
 
 SECONDS = 20  # of computing; a mutant that takes longer is caught: questions have time limits
 SWAPS = {
@@ -41,7 +40,6 @@ SWAPS = {
     ast.Or: ast.And,
     ast.BitOr: ast.BitAnd,
 }
-LEFT_OUT = ("train_digits",)  # what it trains is no matter of one right result
 NAMES = {"max": "min", "min": "max", "ones_like": "zeros_like", "zeros_like": "ones_like", "mean": "sum", "sum": "mean"}
 
 
@@ -109,16 +107,16 @@ class _Replace(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def mutants(homework: Homework, path: Path, left_out: tuple[str, ...]) -> Iterator[Mutant]:
+def mutants(work: Particulars, homework: Homework) -> Iterator[Mutant]:
     """Every mutant of every solution line; functions of the names left out are not changed."""
-    secret = {line.number for line in master.read_master(path) if line.secret == "solution"}
+    secret = {line.number for line in master.read_master(work.master) if line.secret == "solution"}
     seen: dict[str, int] = {}
     asked = {question.id for question in homework.questions}
     for (question, cell), (_, whole) in zip(homework.code_cells, homework.cells, strict=True):
         if question not in asked:
             continue
         tree = split(whole, homework.costly)[0]
-        skipped = {id(inner) for node in tree.body if getattr(node, "name", None) in left_out for inner in ast.walk(node)}
+        skipped = {id(inner) for node in tree.body if getattr(node, "name", None) in work.left_out for inner in ast.walk(node)}
         for node in ast.walk(tree):
             if id(node) in skipped or cell.line + getattr(node, "lineno", -cell.line) - 1 not in secret:
                 continue
@@ -144,12 +142,14 @@ def _function_around(tree: ast.Module, node: ast.AST) -> str:
     return ".".join(names)
 
 
+_work: Particulars | None = None
 _homework: Homework | None = None
 
 
-def _begin(path: Path, costly: tuple[str, ...]) -> None:
-    global _homework
-    _homework = Homework(path, costly)
+def _begin(name: str) -> None:
+    global _work, _homework
+    _work = particulars.of(name)
+    _homework = Homework(_work.master, _work.costly)
     _homework.names()
 
 
@@ -166,7 +166,7 @@ def _survives(mutant: Mutant) -> bool:
     try:
         answer = Answer(mutant.question, "mutant", "a mutant", mutant.source, False)
         names = _homework.names(answer, anew=False)
-        tests = [test for test in _homework.question(mutant.question).tests if test.topic not in TRAINING]
+        tests = [test for test in _homework.question(mutant.question).tests if test.topic not in _work.training]
         return all(_homework.mark(test, names).error is None for test in tests)
     except (Exception, _TooLongError):
         return False
@@ -175,33 +175,28 @@ def _survives(mutant: Mutant) -> bool:
 
 
 def survivors(
-    path: Path,
-    costly: tuple[str, ...],
-    left_out: tuple[str, ...],
-    questions: Container[str] | None = None,
-    jobs: int = 2,
-    every: int = 1,
+    work: Particulars, questions: Container[str] | None = None, jobs: int = 2, every: int = 1
 ) -> tuple[list[Mutant], int]:
     """The mutants that no test notices, and how many were tried.
 
     Args:
-        path: the master. costly: as for Homework.
-        left_out: functions that are not changed.
+        work: the homework.
         questions: such as {'q1'}; None for all.
         jobs: processes.
         every: 3 takes every third mutant only.
     """
-    made = [m for m in mutants(Homework(path, costly), path, left_out) if questions is None or m.question in questions][::every]
+    homework = Homework(work.master, work.costly)
+    made = [mutant for mutant in mutants(work, homework) if questions is None or mutant.question in questions][::every]
     context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(path, costly)) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(work.name,)) as pool:
         alive = list(pool.map(_survives, made, chunksize=4))
     return [mutant for mutant, lives in zip(made, alive, strict=True) if lives], len(made)
 
 
-def equivalents(path: Path) -> dict[str, str]:
-    """The mutants that are as good as the original, and why: lines 'q1: change  # reason'."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+def equivalents(work: Particulars) -> dict[str, str]:
+    """The mutants that are as good as the original, and why: lines 'q1: change  # reason' of equivalent.txt, if there is one."""
+    path, found = work.folder / "equivalent.txt", {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         if line.strip() and not line.startswith("#"):
             key, _, reason = line.partition("  # ")
             found[key.strip()] = reason.strip()
@@ -210,13 +205,16 @@ def equivalents(path: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("homework")
+    parser.add_argument("homework", help="such as hw1")
     parser.add_argument("--question", action="append", help="such as q1; may be given several times; all without it")
     parser.add_argument("--jobs", type=int, default=2)
     chosen = parser.parse_args()
-    master_path = ROOT / "solutions" / chosen.homework / f"{chosen.homework}.py"
-    alive, count = survivors(master_path, COSTLY, LEFT_OUT, chosen.question, chosen.jobs)
-    known = equivalents(Path(__file__).parent / chosen.homework.split("_")[0] / "equivalent.txt")
+    try:
+        chosen_work = particulars.of(chosen.homework)
+    except ValueError as error:
+        parser.error(str(error))
+    alive, count = survivors(chosen_work, chosen.question, chosen.jobs)
+    known = equivalents(chosen_work)
     new = [mutant for mutant in alive if mutant.key not in known]
     for mutant in new:
         print(f"line {mutant.line}  {mutant.key}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from autograder.batch import Assignment, read_assignment
 from autograder.results import SubmissionResult
 from autograder.store import Store
-from tests.homework.table import ROOT
+from tests.homework.particulars import ROOT
 from tests.sample_class.making import NAME
 from tests.sample_class.roll import MARKUP, ROLL, Entry
 

@@ -13,14 +13,23 @@ import textwrap
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from coursebuild import assignment
 from tests.answers import Answer, patched
 from tests.homework.marking import Homework
-from tests.homework.table import MASTERS, ROOT, answers_of
+from tests.homework.particulars import ROOT, Particulars, of
 
 NAME = "hw1"
-RELEASE = ROOT / "homework" / MASTERS[NAME].stem / f"{MASTERS[NAME].stem}.ipynb"
+HW1 = of(NAME)
+
+
+def release_of(work: Particulars) -> Path:
+    """The notebook that students get."""
+    return ROOT / "homework" / work.master.stem / f"{work.master.stem}.ipynb"
+
+
+RELEASE = release_of(HW1)
 QUESTIONS = tuple(f"q{number}" for number in range(1, 12))
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the date of what lies in a zip file
 
@@ -82,12 +91,12 @@ def source_of(cell: dict) -> str:
 
 @functools.cache
 def _homework() -> assignment.Assignment:
-    return assignment.read(MASTERS[NAME])
+    return assignment.read(HW1.master)
 
 
 @functools.cache
 def _answers() -> dict[str, Answer]:
-    return {f"{answer.question}.{answer.name}": answer for answer in answers_of(NAME)}
+    return {f"{answer.question}.{answer.name}": answer for answer in HW1.answers}
 
 
 def right_answers(question: str) -> list[Answer]:
@@ -100,11 +109,11 @@ def right_answers(question: str) -> list[Answer]:
 
 
 @functools.cache
-def solutions() -> tuple[tuple[str | None, str, str], ...]:
+def solutions(work: Particulars = HW1) -> tuple[tuple[str | None, str, str], ...]:
     """Of each code cell that is no check and no set-up: its question, its text in the release, and the master's."""
-    cells = [cell for cell in json.loads(RELEASE.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    cells = [cell for cell in release(work).cells if cell["cell_type"] == "code"]
     given = [source_of(cell) for cell in cells if not cell["metadata"].get("tags") and "grader." not in source_of(cell)]
-    master = [(question, cell.text) for question, cell in Homework(MASTERS[NAME]).code_cells[1:]]
+    master = [(question, cell.text) for question, cell in Homework(work.master).code_cells[1:]]
     if len(given) != len(master):
         raise ValueError(f"the release has {len(given)} cells to fill, the master {len(master)}")
     return tuple(
@@ -113,9 +122,9 @@ def solutions() -> tuple[tuple[str | None, str, str], ...]:
     )
 
 
-def release() -> Draft:
+def release(work: Particulars = HW1) -> Draft:
     """The untouched release."""
-    return Draft(json.loads(RELEASE.read_text(encoding="utf-8")))
+    return Draft(json.loads(release_of(work).read_text(encoding="utf-8")))
 
 
 def written(draft: Draft) -> bytes:
@@ -138,14 +147,15 @@ def exported(notebook: bytes) -> bytes:
     return zipped([(RELEASE.name, notebook), ("submission.json", json.dumps(about).encode())])
 
 
-def solve(*questions: str) -> Step:
-    """Fill in the master's answers; of question 9 without the network, see `train`."""
+def solve(*questions: str, work: Particulars = HW1) -> Step:
+    """Fill in the master's answers; without the network where one is trained, see `train`."""
 
     def step(draft: Draft) -> None:
-        for question, stub, text in solutions():
+        for question, stub, text in solutions(work):
             if question in questions and stub != text:
-                if question == "q9":
-                    text = text[: text.index(TRAINING)] + stub[stub.index(TRAINING) :]
+                for function in work.trained_by:
+                    if f"def {function}" in text:
+                        text = text[: text.index(f"def {function}")] + stub[stub.index(f"def {function}") :]
                 draft.cells[draft.place(stub)]["source"] = text.rstrip("\n")
 
     return step
@@ -246,9 +256,9 @@ def with_outputs(draft: Draft) -> None:
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["All public tests passed.\n"]}]
 
 
-def drafted(*steps: Step) -> bytes:
+def drafted(*steps: Step, work: Particulars = HW1) -> bytes:
     """The release after these steps, as a notebook's file."""
-    draft = release()
+    draft = release(work)
     for step in steps:
         step(draft)
     return written(draft)
