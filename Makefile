@@ -8,6 +8,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 "$(PY)" -m pytest -n $(TEST_WORKERS) --dist loadgroup
 DEST ?=
+NEW := $(filter new-lecture new-homework,$(MAKECMDGOALS))
 PY := .venv/bin/python
 MIN_PYTHON := 3.11
 
@@ -16,7 +17,7 @@ export DEST
 export PYTHONNOUSERSITE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test test-slow verify receipts build bench grade publish constraints clean
+.PHONY: help setup lab test test-slow verify receipts build new-lecture new-homework bench grade publish constraints clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -55,6 +56,14 @@ receipts: setup ## run the slow tests whose receipts are old or missing, and wri
 build: setup ## make the notebooks and the week table from their sources
 	@"$(PY)" -m coursebuild build
 
+new-lecture new-homework: export NAME = $(filter-out $(NEW),$(MAKECMDGOALS))
+
+new-lecture: setup ## write a lecture to start from: make new-lecture 31_topic
+	@"$(PY)" -m coursebuild new-lecture $(if $(NAME),"$$NAME")
+
+new-homework: setup ## write a homework to start from: make new-homework hw2_topic
+	@"$(PY)" -m coursebuild new-homework $(if $(NAME),"$$NAME")
+
 bench: setup ## measure, and write build/bench.json
 	@"$(PY)" -m benchmarks
 
@@ -70,3 +79,9 @@ constraints: setup ## write constraints.txt anew from the newest versions
 
 clean: ## remove .venv and build/
 	rm -rf .venv build
+
+# In `make new-lecture 31_topic` make takes the name for one more thing to make: nothing is to be done for it.
+ifneq ($(NEW),)
+%:
+	@:
+endif

@@ -33,12 +33,12 @@ def generate(settings: Settings) -> dict[Path, str]:
     Raises:
         coursebuild.text.SourceError: a source is not well formed.
     """
-    course = lectures.read_lectures(settings)
+    course, works = lectures.read_lectures(settings), homework.read_all(settings)
+    lectures.check_homeworks(course, {work.name for work in works})
     made = {}
     for lecture in course:
         nb = text.notebook(lectures.cells_of(lecture, course, settings))
         made[settings.lectures / lecture.notebook_name] = text.dumps(nb)
-    works = homework.read_all(settings)
     for work in works:
         made[settings.root / homework.release_path(work)] = homework.release(work, settings)
     readme = settings.root / "README.md"

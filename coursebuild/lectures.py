@@ -2,11 +2,12 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from coursebuild import lecture_rules
 from coursebuild.settings import Settings
 from coursebuild.text import Cell, SourceError, read_source, suggestion
 
@@ -71,6 +72,7 @@ def read_lecture(path: Path) -> Lecture:
     for name in front:
         if name not in FIELDS:
             raise SourceError(path, 1, f"unknown field {name!r} in the front matter.{suggestion(name, FIELDS)}")
+    lecture_rules.check(path, tuple(cells))
     setups = [cell for cell in cells if "setup" in cell.tags]
     if len(setups) != 1 or setups[0].kind != "code":
         raise SourceError(path, setups[-1].line if setups else 1, 'exactly one code cell must be tagged: # %% tags=["setup"]')
@@ -93,6 +95,16 @@ def read_lectures(settings: Settings) -> list[Lecture]:
         if before.number == after.number:
             raise SourceError(after.path, 1, f"lecture {after.number} is there already: {before.path.name}")
     return lectures
+
+
+def check_homeworks(lectures: list[Lecture], homeworks: Collection[str]) -> None:
+    """Raise SourceError when a lecture names a homework that is not there."""
+    for lecture in lectures:
+        if lecture.homework and lecture.homework not in homeworks:
+            lines = lecture.path.read_text(encoding="utf-8").splitlines()
+            line = next(number for number, text in enumerate(lines, 1) if text.startswith("# homework:"))
+            there = f"there are {', '.join(sorted(homeworks))}" if homeworks else "there is none yet"
+            raise SourceError(lecture.path, line, f"there is no homework {lecture.homework!r} in solutions/: {there}")
 
 
 def badge(settings: Settings, path: str) -> str:

@@ -151,11 +151,23 @@ def _check_comments(cell: Cell, written: list[str], path: Path | str) -> None:
             )
 
 
+def without_magics(code: str) -> str:
+    """A cell's code with IPython's own lines blanked out, which are checked when the notebook runs; the rest is Python."""
+    return "\n".join("" if MAGIC.match(line) else line for line in code.splitlines())
+
+
+def code_tree(code: str) -> ast.Module:
+    """The syntax tree of a cell's code, in which `await` may stand outside of functions.
+
+    Raises:
+        SyntaxError: it is no Python.
+    """
+    return compile(without_magics(code), "cell", "exec", flags=ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
 def _check_code(cell: Cell, path: Path | str) -> None:
-    # IPython's own lines are checked when the notebook runs; blanked out, the rest must be Python.
-    text = "\n".join("" if MAGIC.match(line) else line for line in cell.text.splitlines())
     try:
-        compile(text, str(path), "exec", flags=ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code_tree(cell.text)
     except SyntaxError as error:
         raise SourceError(path, cell.line + (error.lineno or 1) - 1, f"the code does not parse: {error.msg}") from None
 

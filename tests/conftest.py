@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coursebuild import assignment, homework
+from coursebuild import assignment, homework, new
 from coursebuild import settings as course_settings
 
 pytest_plugins = ["tests.groups", "tests.receipts"]
@@ -72,7 +73,8 @@ def hw1(settings):
 
 @pytest.fixture
 def course(tmp_path, assigned):
-    """A small course of its own: this repository's dlcourse, one lecture, the sample master, in a git repository."""
+    """A small course of its own: this repository's dlcourse, the lecture that `make new-lecture` writes, the sample master, in a git
+    repository."""
     root = tmp_path / "a course"
     (root / "lectures" / "src").mkdir(parents=True)
     (root / "solutions" / "hw0_sample").mkdir(parents=True)
@@ -80,15 +82,13 @@ def course(tmp_path, assigned):
     for name in ("pyproject.toml", "LICENSE", "README.md"):
         shutil.copy(ROOT / name, root / name)
     shutil.copy(SAMPLE_MASTER, root / "solutions" / "hw0_sample" / "hw0_sample.py")
-    (root / "lectures" / "src" / "01_sample.py").write_text(
-        "# ---\n# title: Sample\n# question: Does it build?\n# ---\n\n"
-        "# %% [markdown]\n# Some text.\n\n"
-        '# %% tags=["setup"]\nimport math\n\n'
-        "# %%\nmath.pi\n"
-    )
     shutil.copytree(assigned, root / "build" / "homework" / "hw0")
     subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
-    return replace(course_settings.load(root), root=root)
+    settings = replace(course_settings.load(root), root=root)
+    [source] = [path for path in new.lecture(settings, "01_sample") if path.parent.name == "src"]
+    source.write_text(re.sub(r"(?m)^# question: .*", "# question: Does it build?", source.read_text()))
+    shutil.rmtree(root / "tests")
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -504,7 +504,7 @@ def test_short_lines_are_searched_together():
 
 def test_publishing_refuses_a_stale_notebook(built, tmp_path):
     path = built.lectures / "01_sample.ipynb"
-    path.write_text(path.read_text().replace("Some text.", "Some other text."))
+    path.write_text(path.read_text().replace("A stone weighs", "A feather weighs"))
     with pytest.raises(publish.PublishError, match=r"differ from their sources: lectures/01_sample\.ipynb"):
         publish.publish(built, tmp_path / "public")
 
