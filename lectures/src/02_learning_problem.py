@@ -187,7 +187,9 @@ def neighbour_figure():
     @fig.control(
         pictures=Choice(list(sets)),
         font=Choice({f"{name}{' (held out)' if i > 15 else ''}": i for i, name in enumerate(FONTS)}),
-        among=Choice(["training pictures", "training pictures in other fonts"], label="look for the nearest among"),
+        among=Choice(
+            ["training pictures", "training pictures in other fonts"], label="look for the nearest among"
+        ),
     )
     def _(pictures, font, among):
         made, chars = sets[pictures]
