@@ -154,8 +154,7 @@ def hold(source: Path, units: list[prose.Unit], quotes: list[Quote]) -> Report:
             covered.setdefault(i, []).append((at, at + len(wanted), quote.kind))
     claimed = cited = 0
     for i, unit in enumerate(units):
-        for start, end in prose.sentences(unit):
-            found = prose.triggers(unit, start, end)
+        for start, end, found in unit.flagged:
             kinds = [{kind for a, b, kind in covered.get(i, []) if a <= t[0] and t[1] <= b} for t in found]
             open_ones = [unit.text[a:b] for (a, b), kind in zip(found, kinds, strict=True) if not kind]
             if open_ones:
@@ -175,9 +174,7 @@ def _occurrences(text: str, wanted: str) -> Iterable[int]:
 
 
 def _is_flagged(unit: prose.Unit, at: int, length: int) -> bool:
-    return any(
-        at <= a and b <= at + length for start, end in prose.sentences(unit) for a, b in prose.triggers(unit, start, end)
-    )
+    return any(at <= a and b <= at + length for _, _, found in unit.flagged for a, b in found)
 
 
 def of_lecture(source: Path) -> Report:

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from coursebuild.text import read_source
@@ -55,6 +56,11 @@ class Unit:
     text: str
     lines: list[tuple[int, int]]
     kind: str
+
+    @cached_property
+    def flagged(self) -> list[tuple[int, int, list[tuple[int, int]]]]:
+        """Start, end and triggers of each sentence."""
+        return [(start, end, triggers(self, start, end)) for start, end in sentences(self)]
 
     def line(self, offset: int) -> int:
         return max((line for start, line in self.lines if start <= offset), default=self.lines[0][1])
