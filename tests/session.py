@@ -1,6 +1,7 @@
 """A lecture run in this process, so that its figures can be driven and its numbers read."""
 
 import contextlib
+import hashlib
 import io
 import json
 import linecache
@@ -8,6 +9,7 @@ import time
 import traceback
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -46,6 +48,11 @@ class Session:
     printed: str = ""
     seconds: float = 0.0
     kept: dict = field(default_factory=dict)
+
+    @cached_property
+    def drives(self) -> "dict[str, Drive]":
+        """Each figure by its title, driven through all its controls once for all tests."""
+        return {title: drive(figure) for title, figure in self.figures.items()}
 
     def run(self, code: str) -> None:
         """Run a cell, as the reader would."""
@@ -135,26 +142,42 @@ def state(widget: widgets.Widget) -> str:
     return json.dumps(list(found.values()), ensure_ascii=False)
 
 
-def drive(figure) -> dict[str, list[tuple[object, bytes, str]]]:
-    """Move every control through its extremes, one at a time, through its widget.
+def look(figure) -> tuple[str, str]:
+    """What is on the page: a digest of the picture's pixels, and the readout."""
+    return hashlib.sha256(figure.picture.canvas.buffer_rgba()).hexdigest(), figure.readout
 
-    Returns:
-        for each control the values with the picture (PNG of the canvas) and the readout that each gave.
+
+@dataclass(frozen=True)
+class Drive:
+    """What a figure showed while each of its controls was moved.
+
+    Attributes:
+        rows: for each control the values, with what the page showed at each.
+        before, after: what it showed before and after all that, at the same setting.
     """
-    seen = {}
+
+    rows: dict[str, list[tuple[object, tuple[str, str]]]]
+    before: tuple[str, str]
+    after: tuple[str, str]
+
+
+def drive(figure, ticks: int = 40) -> Drive:
+    """Move every control through its extremes, one at a time, through its widget; a run takes some ticks at each."""
+    figure.update()
+    before, rows = look(figure), {}
     for name, control in figure.controls.items():
         widget = figure.widgets[name]
-        before, rows = widget.value, []
+        first, rows[name] = widget.value, []
         for value in control.extremes():
             widget.value = value
             if figure.run is not None:  # what steers a run is seen in its next steps
                 figure.run.reset()
-                for _ in range(40):
-                    figure.run.step()
+                while figure.run.ticks < ticks and figure.run.advance(ticks - figure.run.ticks):
+                    pass
             assert not figure.failed, f"{figure.title}, {name} = {value!r}: {figure.note}"
-            rows.append((value, figure.picture.encode("png"), figure.readout))
-        widget.value = before
+            rows[name].append((value, look(figure)))
+        widget.value = first
         if figure.run is not None:
             figure.run.reset()
-        seen[name] = rows
-    return seen
+    figure.update()
+    return Drive(rows, before, look(figure))
