@@ -44,6 +44,7 @@ IS_SEVEN = "def test_seven(x):\n    from dlcourse import check\n    check.close(
         "import threading\ndone = []\nt = threading.Thread(target=lambda: done.append(7)); t.start(); t.join()\nx = done[0]",
         "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(2) as p:\n    x = sum(p.map(int, [3, 4]))",
         "from dlcourse import data\nx = 7 if len(data.glyphs(10, seed=1).y) == 10 else 0",
+        "from dlcourse import data\nx = 7 if len(data.mnist().y_test) == 2000 else 0",
         "from sklearn.datasets import load_digits\nx = 7 if len(load_digits().data) else 0",
         "import torch\nx = torch.tensor([7.0], requires_grad=True)\n(x * 7).sum().backward()\nx = int(x.grad)",
     ],
