@@ -589,7 +589,7 @@ def test_tuned_at_every_angle_and_never_at_the_edge(lecture):
     "Turned by 45 degrees, both coordinates see gradients of nearly the same size, and dividing by that size helps neither.",
     "Straight, AdaGrad and RMSprop bring the loss below $10^{-12}$ in 100 steps.",
     "At 45 degrees their best is 0.04 and 0.008.",
-    "Momentum reaches about 0.0001 at every angle, and Adam stays below 0.0002 at every angle.",
+    "Momentum reaches about 0.0001 at every angle, and Adam stays below 0.0003 at every angle.",
     "But the learning rates that suit Adam change: at lr = 0.1 its loss is 0.0005 when the valley is straight and 1.1 at 45 degrees, while at "
     "lr = 0.5 it is below 0.001 at every angle.",
     "Adam owes that to its momentum: with $\\beta_1 = 0$ its best loss, too, rises from below $10^{-12}$ to 0.002.",
@@ -601,7 +601,7 @@ def test_the_turned_valley(lecture):
     assert best["adagrad", 0] < 1e-12 and best["rmsprop", 0] < 1e-12
     assert best["adagrad", 45] == pytest.approx(0.04, abs=0.005) and best["rmsprop", 45] == pytest.approx(0.008, abs=0.0006)
     for degrees in range(46):
-        assert best["momentum", degrees] == pytest.approx(0.0001, abs=2e-5) and best["adam", degrees] < 0.0002
+        assert best["momentum", degrees] == pytest.approx(0.0001, abs=2e-5) and best["adam", degrees] < 0.0003
         assert losses_of(lecture, rules["adam"], degrees, 0.5) < 0.001
         for name in ("sgd", "momentum"):
             path = turned_path(rules[name], degrees, 0.03, 100)
