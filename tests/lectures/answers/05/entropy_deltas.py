@@ -27,7 +27,7 @@ def sign_turned():
         return (V.T @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="hidden")
+@wrong(hint="own slope")
 def no_slope_of_the_hidden_units():
     """With the cross-entropy all slopes cancel."""
 
@@ -37,7 +37,7 @@ def no_slope_of_the_hidden_units():
         return V.T @ delta_k, delta_k
 
 
-@wrong(hint="hidden")
+@wrong(hint="hidden delta of the squared error")
 def slope_left_in_the_hidden_delta():
     """The output's slope cancels in its own delta, and is needed for the hidden units."""
 
@@ -47,7 +47,7 @@ def slope_left_in_the_hidden_delta():
         return (V.T @ ((T - a_k) * a_k * (1 - a_k))) * a_j * (1 - a_j), T - a_k
 
 
-@wrong(hint="V")
+@wrong(hint="The numbers differ")
 def weights_reshaped():
     """The weights have to change their shape, and reshape does that."""
 
@@ -57,7 +57,7 @@ def weights_reshaped():
         return (V.reshape(V.shape[::-1]) @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="order")
+@wrong(hint="exchanged")
 def output_first():
     """The output units come first, as in the backward pass."""
 
@@ -87,7 +87,7 @@ def mean_over_the_outputs():
         return (V.T @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="net")
+@wrong(hint="The numbers differ")
 def derivative_by_the_activation():
     """Delta is taken w.r.t. the activation."""
 
@@ -98,7 +98,7 @@ def derivative_by_the_activation():
         return V.T @ (T - a_k), delta_k
 
 
-@wrong(hint="1 - T")
+@wrong(hint="The numbers differ")
 def first_term_only():
     """The error is -T log a."""
 
@@ -108,7 +108,7 @@ def first_term_only():
         return (V.T @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="logistic")
+@wrong(hint="The numbers differ")
 def softmax_outputs():
     """Cross-entropy goes with a softmax."""
 
@@ -119,7 +119,7 @@ def softmax_outputs():
         return (V.T @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="hidden")
+@wrong(hint="The numbers differ")
 def tanh_slope_of_the_hidden_units():
     """The slope of a hidden unit is 1 - a squared."""
 
@@ -139,7 +139,7 @@ def one_array():
         return np.concatenate([(V.T @ delta_k) * a_j * (1 - a_j), delta_k])
 
 
-@wrong(hint="hidden")
+@wrong(hint="The numbers differ")
 def slope_at_the_inputs():
     """The slope of the hidden units is that at the start, 1/4."""
 

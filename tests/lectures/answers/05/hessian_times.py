@@ -5,7 +5,7 @@ import numpy as np
 from tests.answers import right, wrong
 
 
-@wrong(hint="2")
+@wrong(hint="twice")
 def factor_of_two():
     """A central difference is divided by h."""
 
@@ -47,7 +47,7 @@ def step_too_small():
         return (grad(x + h * v) - grad(x - h * v)) / (2 * h)
 
 
-@wrong(hint="length")
+@wrong(hint="The numbers differ")
 def direction_made_a_unit_vector():
     """Only the direction of v counts."""
 
@@ -105,7 +105,7 @@ def builds_the_matrix():
         return v @ H
 
 
-@wrong(hint="gradient")
+@wrong(hint="The numbers differ")
 def curvature_along_v():
     """The second difference of f along v, times v."""
 
@@ -149,7 +149,7 @@ def v_scaled_in_place():
         return (grad(x + 1e-5 * v) - grad(x - 1e-5 * v)) / 2e-5 * length
 
 
-@wrong(hint="second")
+@wrong(hint="The numbers differ")
 def gradient_times_v():
     """The gradient is multiplied by v."""
 
@@ -198,7 +198,7 @@ def diagonal_only():
         return (grad(x + h) - grad(x - h)) / (2 * h) * v
 
 
-@wrong(hint="sign")
+@wrong(hint="The numbers differ")
 def sign_turned():
     """The difference is taken from down to up."""
 

@@ -5,7 +5,7 @@ import numpy as np
 from tests.answers import right, wrong
 
 
-@wrong(hint="share")
+@wrong(hint="share it equally")
 def each_gets_all():
     """Each of the largest entries gets the whole gradient."""
 
@@ -21,7 +21,7 @@ def first_of_the_largest():
         return (g * np.eye(x.shape[1])[x.argmax(axis=1)],)
 
 
-@wrong(hint="row")
+@wrong(hint="The numbers differ")
 def counted_over_all_rows():
     """The gradient is divided by the number of largest entries in the array."""
 
@@ -39,7 +39,7 @@ def no_tuple():
         return g * largest / largest.sum(axis=1, keepdims=True)
 
 
-@wrong(hint="row")
+@wrong(hint="The numbers differ")
 def counted_along_the_columns():
     """The largest entries are counted with axis 0."""
 
@@ -57,7 +57,7 @@ def upstream_gradient_left_out():
         return (largest / largest.sum(axis=1, keepdims=True),)
 
 
-@wrong(hint="largest")
+@wrong(hint="The numbers differ")
 def divided_by_the_row():
     """The gradient is divided by the length of the row."""
 
@@ -75,7 +75,7 @@ def gradient_divided_in_place():
         return (g * largest,)
 
 
-@wrong(hint="row")
+@wrong(hint="The numbers differ")
 def largest_of_all():
     """The largest entry of the array is meant."""
 
@@ -84,7 +84,7 @@ def largest_of_all():
         return (g * largest / largest.sum(),)
 
 
-@wrong(hint="largest")
+@wrong(hint="The numbers differ")
 def spread_over_the_row():
     """All entries of a row take part in equal shares."""
 
@@ -92,7 +92,7 @@ def spread_over_the_row():
         return (g * np.ones_like(x) / x.shape[1],)
 
 
-@wrong(hint="0")
+@wrong(hint="The numbers differ")
 def ratio_to_the_largest():
     """An entry is the largest if its ratio to y is 1."""
 
@@ -111,7 +111,7 @@ def nearly_equal_entries():
         return (g * largest / largest.sum(axis=1, keepdims=True),)
 
 
-@wrong(hint="local derivative")
+@wrong(hint="The numbers differ")
 def times_the_maximum():
     """The share is the gradient times the output."""
 
@@ -120,7 +120,7 @@ def times_the_maximum():
         return (g * y * largest / largest.sum(axis=1, keepdims=True),)
 
 
-@wrong(hint="count")
+@wrong(hint="The numbers differ")
 def largest_halved_where_tied():
     """Where there is a tie, two entries share."""
 

@@ -3,7 +3,7 @@
 from tests.answers import right, wrong
 
 
-@wrong(hint="order")
+@wrong(hint="before all of its users")
 def only_accumulates():
     """Shares must be added for leaves too, and the order was all right."""
 
@@ -75,7 +75,7 @@ def reversed_list_of_visits():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="order")
+@wrong(hint="before all of its users")
 def nearest_to_the_root_first():
     """A node's turn comes by its distance from the root."""
 
@@ -95,7 +95,7 @@ def nearest_to_the_root_first():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="twice")
+@wrong(hint="second call")
 def not_set_to_zero():
     """A node begins with the gradient 0 when it is made, and that is enough."""
 
@@ -108,7 +108,7 @@ def not_set_to_zero():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="twice")
+@wrong(hint="second call")
 def only_leaves_set_to_zero():
     """As in torch, leaves are the only nodes whose gradients stay."""
 
@@ -125,7 +125,7 @@ def only_leaves_set_to_zero():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="once")
+@wrong(hint="The numbers differ")
 def visited_once_a_path():
     """A node is visited for each of its users."""
 
@@ -148,7 +148,7 @@ def visited_once_a_path():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="add")
+@wrong(hint="last share")
 def overwrites_everywhere():
     """Now no node accumulates, so that leaves and others are treated alike."""
 
@@ -215,7 +215,7 @@ def parents_first():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="1")
+@wrong(hint="The numbers differ")
 def begins_with_the_value():
     """The gradient of the root is its value."""
 

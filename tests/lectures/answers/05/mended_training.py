@@ -24,7 +24,7 @@ def only_the_gradient():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="zero")
+@wrong(hint="earlier steps")
 def only_the_shape():
     """The shapes were the fault, and each backward pass begins anew."""
 
@@ -59,7 +59,7 @@ def zero_between_backward_and_step():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="zero")
+@wrong(hint="earlier steps")
 def zero_once():
     """The gradient is set to zero before training."""
 
@@ -77,7 +77,7 @@ def zero_once():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="mean")
+@wrong(hint="The numbers differ")
 def sum_for_mean():
     """The error is the sum over the examples."""
 
@@ -204,7 +204,7 @@ def losses_after_the_step():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="half")
+@wrong(hint="The numbers differ")
 def half_the_error():
     """The error has a factor of one half, as in the delta rule."""
 
@@ -222,7 +222,7 @@ def half_the_error():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="gradient descent")
+@wrong(hint="The numbers differ")
 def with_momentum():
     """A little momentum does no harm."""
 

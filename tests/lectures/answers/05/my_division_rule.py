@@ -5,7 +5,7 @@ import numpy as np
 from tests.answers import right, wrong
 
 
-@wrong(hint="minus")
+@wrong(hint="sign")
 def minus_forgotten():
     """The share of b is g a / b squared, without a sign."""
 
@@ -13,7 +13,7 @@ def minus_forgotten():
         return g / b, g * a / b**2
 
 
-@wrong(hint="square")
+@wrong(hint="The numbers differ")
 def square_forgotten():
     """The derivative of 1 / b is -1 / b."""
 
@@ -21,7 +21,7 @@ def square_forgotten():
         return g / b, -g * a / b
 
 
-@wrong(hint="numerator")
+@wrong(hint="The numbers differ")
 def numerator_forgotten():
     """The derivative w.r.t. b is that of 1 / b."""
 
@@ -29,7 +29,7 @@ def numerator_forgotten():
         return g / b, -g / b**2
 
 
-@wrong(hint="quotient")
+@wrong(hint="The numbers differ")
 def rule_of_the_product():
     """Each share is the gradient times the other input."""
 
@@ -63,7 +63,7 @@ def gradient_divided_in_place():
         return g, -g * y
 
 
-@wrong(hint="minus")
+@wrong(hint="The numbers differ")
 def sign_on_the_wrong_share():
     """The minus belongs to the numerator's share."""
 
@@ -71,7 +71,7 @@ def sign_on_the_wrong_share():
         return -g / b, g * y / b
 
 
-@wrong(hint="order")
+@wrong(hint="The numbers differ")
 def shares_in_the_wrong_order():
     """The share of b comes first."""
 
@@ -87,7 +87,7 @@ def gradient_only_in_the_first():
         return g / b, -a / b**2
 
 
-@wrong(hint="share of a")
+@wrong(hint="The numbers differ")
 def square_of_the_denominator_in_both():
     """The quotient's rule has b squared below everything."""
 

@@ -1,7 +1,5 @@
 """Answers to the exercise `my_logits_gradient`: the gradient of softmax and cross-entropy."""
 
-import math
-
 import numpy as np
 import torch
 
@@ -17,7 +15,7 @@ def not_divided_by_n():
         return reference.softmax(Z) - np.eye(Z.shape[1])[labels]
 
 
-@wrong(hint="batch")
+@wrong(hint="divided by N and by K")
 def divided_by_all_entries():
     """The mean is over all entries of the array."""
 
@@ -25,7 +23,7 @@ def divided_by_all_entries():
         return (reference.softmax(Z) - np.eye(Z.shape[1])[labels]) / Z.size
 
 
-@wrong(hint="batch")
+@wrong(hint="over the N examples")
 def divided_by_the_classes():
     """The mean is over the classes."""
 
@@ -41,7 +39,7 @@ def sign_turned():
         return (np.eye(Z.shape[1])[labels] - reference.softmax(Z)) / len(Z)
 
 
-@wrong(hint="other")
+@wrong(hint="The numbers differ")
 def only_the_true_class():
     """The loss contains the true class alone, so the other logits get 0."""
 
@@ -50,7 +48,7 @@ def only_the_true_class():
         return y * (reference.softmax(Z) - 1) / len(Z)
 
 
-@wrong(hint="one-hot")
+@wrong(hint="y is still to be subtracted")
 def probabilities_only():
     """The gradient is p."""
 
@@ -58,7 +56,7 @@ def probabilities_only():
         return reference.softmax(Z) / len(Z)
 
 
-@wrong(hint="row")
+@wrong(hint="The numbers differ")
 def columns_of_all_labels():
     """p[:, labels] are the probabilities of the true classes."""
 
@@ -68,7 +66,7 @@ def columns_of_all_labels():
         return p / len(Z)
 
 
-@wrong(hint="one-hot")
+@wrong(hint="The numbers differ")
 def labels_subtracted():
     """The labels are the y of the formula."""
 
@@ -140,7 +138,7 @@ def softmax_of_the_softmax():
         return (reference.softmax(reference.softmax(Z)) - np.eye(Z.shape[1])[labels]) / len(Z)
 
 
-@wrong(hint="classes")
+@wrong(hint="out of bounds")
 def three_classes():
     """There are three classes."""
 
@@ -174,7 +172,7 @@ def row_by_row():
         n, k = Z.shape
         g = np.empty((n, k))
         for i in range(n):
-            e = [math.exp(z - max(Z[i])) for z in Z[i]]
+            e = [np.exp(z - max(Z[i])) for z in Z[i]]
             for j in range(k):
                 g[i, j] = (e[j] / sum(e) - (1.0 if labels[i] == j else 0.0)) / n
         return g

@@ -5,7 +5,7 @@ import numpy as np
 from tests.answers import right, wrong
 
 
-@wrong(hint="add")
+@wrong(hint="replaces")
 def overwrites():
     """A parent's gradient is the share that it gets."""
 
@@ -15,7 +15,7 @@ def overwrites():
             parent.grad = share
 
 
-@wrong(hint="add")
+@wrong(hint="replaces")
 def zeroes_the_parents_first():
     """Gradients must be set to zero before anything is added."""
 
@@ -48,7 +48,7 @@ def sums_before_any_is_stored():
             parent.grad = total
 
 
-@wrong(hint="parent")
+@wrong(hint="both shares count")
 def only_the_first_parent():
     """The rule's result belongs to the first parent."""
 
@@ -66,7 +66,7 @@ def nodes_given_to_the_rule():
             parent.grad = parent.grad + share
 
 
-@wrong(hint="order")
+@wrong(hint="The numbers differ")
 def gradient_and_value_exchanged():
     """The rule gets the value first."""
 
@@ -76,7 +76,7 @@ def gradient_and_value_exchanged():
             parent.grad = parent.grad + share
 
 
-@wrong(hint="twice")
+@wrong(hint="The numbers differ")
 def upstream_gradient_twice():
     """The rule gives local derivatives, which are still to be multiplied by the gradient."""
 
@@ -129,7 +129,7 @@ def node_is_emptied():
         node.grad = 0.0
 
 
-@wrong(hint="parent")
+@wrong(hint="not enough values")
 def always_two_parents():
     """Every operation has two inputs."""
 
@@ -151,7 +151,7 @@ def returns_the_shares():
         return shares
 
 
-@wrong(hint="order")
+@wrong(hint="The numbers differ")
 def shares_in_reverse():
     """The last share belongs to the first parent."""
 

@@ -21,7 +21,7 @@ def no_tuple():
         return g * (1 - y**2)
 
 
-@wrong(hint="output")
+@wrong(hint="square of x")
 def square_of_the_input():
     """The slope is 1 - x squared."""
 
@@ -29,7 +29,7 @@ def square_of_the_input():
         return (g * (1 - x**2),)
 
 
-@wrong(hint="tanh")
+@wrong(hint="logistic")
 def slope_of_the_logistic_function():
     """Every such curve has the slope y (1 - y)."""
 
@@ -45,7 +45,7 @@ def upstream_gradient_left_out():
         return (1 - y**2,)
 
 
-@wrong(hint="twice")
+@wrong(hint="once more")
 def tanh_of_the_output():
     """The slope is 1 - tanh squared of what arrives as y."""
 
@@ -53,7 +53,7 @@ def tanh_of_the_output():
         return (g * (1 - np.tanh(y) ** 2),)
 
 
-@wrong(hint="large")
+@wrong(hint="The numbers differ")
 def series_near_zero():
     """A few terms of the series of the slope are enough."""
 
@@ -70,7 +70,7 @@ def output_squared_in_place():
         return (g * (1 - y),)
 
 
-@wrong(hint="sign")
+@wrong(hint="The numbers differ")
 def sign_turned():
     """The slope is y squared less 1."""
 
@@ -86,7 +86,7 @@ def a_share_for_the_output_too():
         return g * (1 - y**2), 0 * g
 
 
-@wrong(hint="upstream")
+@wrong(hint="The numbers differ")
 def gradient_inside_the_square():
     """The gradient multiplies y before the square is taken."""
 
@@ -94,7 +94,7 @@ def gradient_inside_the_square():
         return (g - (g * y) ** 2,)
 
 
-@wrong(hint="slope")
+@wrong(hint="The numbers differ")
 def slope_one():
     """Near zero tanh has the slope 1, and the gradient passes."""
 

@@ -21,7 +21,7 @@ def upstream_gradient_left_out():
         return b, a
 
 
-@wrong(hint="other")
+@wrong(hint="The numbers differ")
 def rule_of_the_sum():
     """A gradient is handed on to both inputs as it is."""
 
@@ -48,7 +48,7 @@ def gradient_multiplied_in_place():
         return g, share_of_b
 
 
-@wrong(hint="product")
+@wrong(hint="The numbers differ")
 def added():
     """The gradient is added to the local derivative."""
 
@@ -56,7 +56,7 @@ def added():
         return g + b, g + a
 
 
-@wrong(hint="other")
+@wrong(hint="The numbers differ")
 def times_the_product():
     """Both shares are the gradient times the output."""
 
@@ -64,7 +64,7 @@ def times_the_product():
         return g * y, g * y
 
 
-@wrong(hint="shape")
+@wrong(hint="NumPy array")
 def shares_summed():
     """A share is one number, the sum over all entries."""
 
@@ -80,7 +80,7 @@ def array_of_both():
         return np.array([g * b, g * a])
 
 
-@wrong(hint="two")
+@wrong(hint="one share for each")
 def only_the_share_of_a():
     """The product is symmetric, so one share is enough."""
 
@@ -88,7 +88,7 @@ def only_the_share_of_a():
         return (g * b,)
 
 
-@wrong(hint="element")
+@wrong(hint="shape")
 def matrix_product():
     """The product of arrays is that of matrices."""
 

@@ -15,7 +15,7 @@ def mean_for_sum():
         return g.mean(axis=axes, keepdims=True).reshape(shape)
 
 
-@wrong(hint="size 1")
+@wrong(hint="shape is wrong")
 def only_the_axes_in_front():
     """Broadcasting puts axes in front, and that is all."""
 
@@ -25,7 +25,7 @@ def only_the_axes_in_front():
         return g
 
 
-@wrong(hint="front")
+@wrong(hint="shape is wrong")
 def only_the_axes_of_size_one():
     """Broadcasting repeats along axes of size 1, and that is all."""
 
@@ -44,7 +44,7 @@ def always_over_the_rows():
         return g.sum(axis=0)
 
 
-@wrong(hint="axis")
+@wrong(hint="shape is wrong")
 def one_axis_in_front():
     """At most one axis is put in front."""
 
@@ -67,7 +67,7 @@ def axis_of_size_one_lost():
         return g.sum(axis=axes)
 
 
-@wrong(hint="sum")
+@wrong(hint="The numbers differ")
 def first_entries_taken():
     """All the repeated entries are equal, so one of them is taken."""
 
@@ -75,7 +75,7 @@ def first_entries_taken():
         return np.resize(g, shape)
 
 
-@wrong(hint="sum")
+@wrong(hint="The numbers differ")
 def first_rows_taken():
     """One place for each entry is enough."""
 
@@ -84,7 +84,7 @@ def first_rows_taken():
         return g[tuple(slice(0, n) for n in shape)]
 
 
-@wrong(hint="total")
+@wrong(hint="The numbers differ")
 def total_everywhere():
     """Where anything was repeated, all of g is summed."""
 
@@ -108,7 +108,7 @@ def summed_in_place():
         return g
 
 
-@wrong(hint="right")
+@wrong(hint="shape is wrong")
 def axes_matched_from_the_left():
     """Shapes are compared from their first axis."""
 
@@ -133,7 +133,7 @@ def same_size_returned_as_it_is():
         return g.sum(axis=axes, keepdims=True).reshape(shape)
 
 
-@wrong(hint="axis")
+@wrong(hint="shape is wrong")
 def the_first_repeated_axis_only():
     """One axis was repeated."""
 
@@ -146,7 +146,7 @@ def the_first_repeated_axis_only():
         return g
 
 
-@wrong(hint="sum")
+@wrong(hint="shape is wrong")
 def number_left_as_it_is():
     """A shape without axes means that there is nothing to sum."""
 
