@@ -62,7 +62,7 @@ def one_example_left_out():
     """
 
 
-@wrong(hint="empty", base=MENDED)
+@wrong(hint="0]", base=MENDED)
 def one_batch_too_many():
     """Goes one batch too far."""
     return """
@@ -71,7 +71,7 @@ def one_batch_too_many():
     """
 
 
-@wrong(hint="empty", base=MENDED)
+@wrong(hint="0]", base=MENDED)
 def end_included():
     """Includes the end, which is an empty batch when the batches come out even."""
     return """
@@ -180,7 +180,7 @@ def only_batches_shuffled():
     """
 
 
-@wrong(hint="overlap", base=MENDED)
+@wrong(hint="used once", base=MENDED)
 def last_batch_overlaps():
     """The last batch is moved to the front until it is full."""
     return """
@@ -199,7 +199,7 @@ def windows():
     """
 
 
-@wrong(hint="return", base=MENDED)
+@wrong(hint="weights after the epoch", base=MENDED)
 def weights_not_returned():
     """The rule changes the weights."""
     return """
@@ -249,11 +249,13 @@ def sorted_by_random_numbers():
 def order_read_backwards():
     """Copies are shuffled, and the short batch comes first."""
 
+    import itertools
+
     def mended_epoch(w, x, y, gradient, batch, rule, state, lr, rng):
         order = rng.permutation(len(x))
         first = len(x) % batch or batch
         edges = [0, *range(first, len(x) + 1, batch)]
-        for begin, end in zip(edges[:-1], edges[1:], strict=True):
+        for begin, end in itertools.pairwise(edges):
             g = gradient(w, x[order[begin:end]], y[order[begin:end]])
             w = rule(w, g, state, lr)
         return w

@@ -15,7 +15,7 @@ def my_adam(w, g, state, lr, beta1=0.9, beta2=0.999, eps=1e-8):
 """
 
 
-@wrong(hint="correct", base=ADAM)
+@wrong(hint="1 - beta**t", base=ADAM)
 def no_correction():
     """The means need no correction."""
     return """
@@ -53,7 +53,7 @@ def t_starts_at_zero():
     """
 
 
-@wrong(hint="count", base=ADAM)
+@wrong(hint="t is 1 at the first step", base=ADAM)
 def t_starts_at_two():
     """Counts from 1 and adds 1."""
     return """
@@ -100,7 +100,7 @@ def eps_of_the_default():
     """
 
 
-@wrong(hint="eps", base=ADAM)
+@wrong(hint="The numbers differ", base=ADAM)
 def eps_before_the_correction():
     """eps is added to the root of s, and the root is corrected afterwards."""
     return """
@@ -156,7 +156,7 @@ def betas_swapped():
     """
 
 
-@wrong(hint="beta", base=ADAM)
+@wrong(hint="The numbers differ", base=ADAM)
 def betas_of_the_default():
     """The betas are always 0.9 and 0.999."""
     return """
@@ -166,7 +166,7 @@ def betas_of_the_default():
     """
 
 
-@wrong(hint="beta", base=ADAM)
+@wrong(hint="The numbers differ", base=ADAM)
 def beta1_for_both_corrections():
     """Both means are corrected with beta1."""
     return """
@@ -175,7 +175,7 @@ def beta1_for_both_corrections():
     """
 
 
-@wrong(hint="sum", base=ADAM)
+@wrong(hint="The numbers differ", base=ADAM)
 def sums_and_not_means():
     """m collects as the velocity does."""
     return """
@@ -184,7 +184,7 @@ def sums_and_not_means():
     """
 
 
-@wrong(hint="mean", base=ADAM)
+@wrong(hint="The numbers differ", base=ADAM)
 def gradient_and_not_its_mean():
     """The gradient itself is divided, as in RMSprop."""
     return """
@@ -224,7 +224,7 @@ def means_not_kept():
     """
 
 
-@wrong(hint="sign", base=ADAM)
+@wrong(hint="subtract it", base=ADAM)
 def uphill():
     """The step is added."""
     return """

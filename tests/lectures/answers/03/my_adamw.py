@@ -73,7 +73,7 @@ def fresh_state():
         return adam((1 - lr * decay) * w, g, {}, lr)
 
 
-@wrong(hint="shrink")
+@wrong(hint="grow")
 def weights_grow():
     """The factor is 1 + lr * decay."""
 
@@ -81,7 +81,7 @@ def weights_grow():
         return adam((1 + lr * decay) * w, g, state, lr)
 
 
-@wrong(hint="Adam")
+@wrong(hint="The numbers differ")
 def plain_step():
     """Shrinks the weights and takes a plain step."""
 
@@ -97,7 +97,7 @@ def no_decay():
         return adam(w, g, state, lr)
 
 
-@wrong(hint="decay")
+@wrong(hint="The numbers differ")
 def decay_of_torch():
     """The decay is torch's default."""
 
@@ -105,7 +105,7 @@ def decay_of_torch():
         return adam((1 - lr * 0.01) * w, g, state, lr)
 
 
-@wrong(hint="factor")
+@wrong(hint="The numbers differ")
 def shrunk_by_a_constant():
     """The decay takes lr * decay off each weight, whatever its size."""
 
@@ -113,7 +113,7 @@ def shrunk_by_a_constant():
         return adam(w - lr * decay * np.sign(w), g, state, lr)
 
 
-@wrong(hint="weights")
+@wrong(hint="step is missing")
 def only_the_shrinking():
     """Adam's step is taken from the weights, and the shrunken ones are returned."""
 

@@ -15,7 +15,7 @@ def each_element_clipped():
         return np.clip(g, -max_norm, max_norm)
 
 
-@wrong(hint="short")
+@wrong(hint="Short")
 def always_rescaled():
     """Every gradient gets the norm max_norm, zeros aside."""
 
@@ -42,7 +42,7 @@ def largest_element():
         return g * max_norm / norm if norm > max_norm else g
 
 
-@wrong(hint="squares")
+@wrong(hint="absolute values")
 def sum_of_absolute_values():
     """The norm is the sum of absolute values."""
 
@@ -99,7 +99,7 @@ def flattened():
         return g * max_norm / norm if norm > max_norm else g
 
 
-@wrong(hint="norm")
+@wrong(hint="The numbers differ")
 def not_divided_by_the_norm():
     """Multiplies by max_norm where the norm is too large."""
 
@@ -116,7 +116,7 @@ def unit_length():
         return g / norm if norm > max_norm else g
 
 
-@wrong(hint="direction")
+@wrong(hint="The numbers differ")
 def dropped():
     """A gradient that is too large is left out."""
 
@@ -124,7 +124,7 @@ def dropped():
         return np.zeros_like(g) if np.linalg.norm(g) > max_norm else g
 
 
-@wrong(hint="mean")
+@wrong(hint="The numbers differ")
 def mean_of_squares():
     """The norm is the root of the mean of squares."""
 
@@ -133,7 +133,7 @@ def mean_of_squares():
         return g * max_norm / norm if norm > max_norm else g
 
 
-@wrong(hint="sign")
+@wrong(hint="The numbers differ")
 def positive_elements():
     """Returns the sizes of the elements."""
 

@@ -13,7 +13,7 @@ def limit_of_the_flattest_mode():
         return 2 / np.min(curvatures)
 
 
-@wrong(hint="steepest")
+@wrong(hint="flattest")
 def largest_of_the_limits():
     """Each mode has the limit 2 / curvature, and the largest of these is asked for."""
 
@@ -21,7 +21,7 @@ def largest_of_the_limits():
         return max(2 / c for c in curvatures)
 
 
-@wrong(hint="other side")
+@wrong(hint="1 over the curvature")
 def one_over_the_largest():
     """The factor may not become negative."""
 
@@ -53,7 +53,7 @@ def first_is_the_largest():
         return 2 / curvatures[0]
 
 
-@wrong(hint="mode")
+@wrong(hint="must be a number")
 def one_limit_for_each_mode():
     """Each mode has its own limit, so an array is returned."""
 
@@ -77,7 +77,7 @@ def mean_curvature():
         return 2 / np.mean(curvatures)
 
 
-@wrong(hint="sum")
+@wrong(hint="do not add up")
 def sum_of_curvatures():
     """The curvatures of all modes add up."""
 
@@ -93,7 +93,7 @@ def limit_of_the_example():
         return 0.04
 
 
-@wrong(hint="curvature")
+@wrong(hint="The numbers differ")
 def two_times_the_curvature():
     """The limit grows with the curvature."""
 

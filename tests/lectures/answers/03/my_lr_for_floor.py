@@ -30,7 +30,7 @@ def batch_multiplied():
         return 4 * floor / (v + 2 * floor)
 
 
-@wrong(hint="batch")
+@wrong(hint="The numbers differ")
 def root_of_the_batch():
     """The noise falls with the root of the batch."""
 
@@ -65,7 +65,7 @@ def sign_lost():
         return 4 * floor / (v - 2 * floor)
 
 
-@wrong(hint="variance")
+@wrong(hint="The numbers differ")
 def squares_the_variance():
     """Takes the variance for a standard deviation."""
 
@@ -74,7 +74,7 @@ def squares_the_variance():
         return 4 * floor / (v + 2 * floor)
 
 
-@wrong(hint="variance")
+@wrong(hint="The numbers differ")
 def variance_is_one():
     """The variance is 1, as in the figure."""
 
@@ -83,7 +83,7 @@ def variance_is_one():
         return 4 * floor / (v + 2 * floor)
 
 
-@wrong(hint="above")
+@wrong(hint="The numbers differ")
 def capped_at_one():
     """A learning rate is at most 1."""
 
@@ -110,7 +110,7 @@ def of_the_example():
         return 0.1
 
 
-@wrong(hint="whole")
+@wrong(hint="The numbers differ")
 def whole_division():
     """Batches are whole, so variance // batch."""
 
@@ -119,7 +119,7 @@ def whole_division():
         return 4 * floor / (v + 2 * floor)
 
 
-@wrong(hint="inverse")
+@wrong(hint="The numbers differ")
 def inverse():
     """Returns one over the learning rate."""
 

@@ -23,7 +23,7 @@ def velocity_not_kept():
         return w - lr * v
 
 
-@wrong(hint="old")
+@wrong(hint="The numbers differ")
 def old_velocity_used():
     """Moves by the velocity from before this gradient."""
 
@@ -75,7 +75,7 @@ def gradient_in_place():
         return w - lr * g
 
 
-@wrong(hint="sign")
+@wrong(hint="subtract it")
 def uphill():
     """The velocity is added."""
 
@@ -93,7 +93,7 @@ def learning_rate_in_the_velocity():
         return w - state["v"]
 
 
-@wrong(hint="beta")
+@wrong(hint="The numbers differ")
 def beta_of_the_example():
     """beta is always 0.9."""
 
@@ -111,7 +111,7 @@ def returns_both():
         return w - lr * state["v"], state["v"]
 
 
-@wrong(hint="weights")
+@wrong(hint="The numbers differ")
 def returns_the_step():
     """Returns the step in place of the new weights."""
 
@@ -129,7 +129,7 @@ def another_key():
         return w - lr * state["velocity"]
 
 
-@wrong(hint="state")
+@wrong(hint="The numbers differ")
 def velocity_in_a_global():
     """Keeps the velocity in a global variable, which the next run finds, and copies it into the dictionary."""
 

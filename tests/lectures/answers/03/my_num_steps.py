@@ -69,7 +69,7 @@ def e_folding():
         return -1 / np.log((k - 1) / (k + 1))
 
 
-@wrong(hint="tenth")
+@wrong(hint="The numbers differ")
 def falls_by_a_tenth():
     """The distance falls by a tenth, to 0.9."""
 
@@ -87,7 +87,7 @@ def root_of_the_steps():
         return np.sqrt(n) if with_momentum else n
 
 
-@wrong(hint="root")
+@wrong(hint="The numbers differ")
 def root_of_the_rate():
     """Momentum takes the root of the rate."""
 
@@ -104,7 +104,7 @@ def for_large_kappa():
         return np.log(10) * (np.sqrt(kappa) if with_momentum else kappa) / 2
 
 
-@wrong(hint="rate")
+@wrong(hint="The numbers differ")
 def simpler_rate():
     """The rate is 1 - 1 / kappa."""
 
@@ -121,7 +121,7 @@ def of_the_example():
         return 17.0 if with_momentum else 58.0
 
 
-@wrong(hint="log")
+@wrong(hint="The numbers differ")
 def tenth_over_the_rate():
     """Forgets the logarithms."""
 
@@ -130,7 +130,7 @@ def tenth_over_the_rate():
         return 0.1 / ((k - 1) / (k + 1))
 
 
-@wrong(hint="squared")
+@wrong(hint="The numbers differ")
 def the_loss_falls():
     """The loss falls to a tenth; it goes with the square of the distance."""
 
