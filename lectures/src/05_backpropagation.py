@@ -278,7 +278,7 @@ def tanh(x):
 # rule is `return g, g`.
 #
 # **Your turn.** Write the rule of the product $y = a \cdot b$. `my_times_rule(g, y, a, b)` gets four numbers, or four arrays of one shape that are
-# meant element by element, and returns a tuple of two: the share of `a`, then the share of `b`. It changes nothing that it is given.
+# meant element by element; any of them may be 0. It returns a tuple of two: the share of `a`, then the share of `b`. It changes nothing that it is given.
 
 
 # %%
@@ -294,9 +294,11 @@ def shares_of(rule, g, y, *inputs):
         shares = rule(g, y, *inputs)
     if not isinstance(shares, tuple) or len(shares) != len(inputs):
         message = f"a rule returns a tuple with one share for each of its {len(inputs)} inputs"
-        hint = (
-            "Of a single share a tuple is made by a comma: return (share,)." if len(inputs) == 1 else None
-        )
+        hint = None
+        if len(inputs) == 1:
+            message = "a rule of one input returns a tuple with one share"
+            if not isinstance(shares, tuple):
+                hint = "Of a single share a tuple is made by a comma: return (share,)."
         raise check.CheckError("type", message, hint)
     return shares
 
@@ -317,19 +319,22 @@ def times_rule(g, y, a, b):
 def times_turn(my_times_rule):
     swapped = "The factors are swapped: the local derivative w.r.t. one factor is the other factor."
     alone = "This is the local derivative alone: multiply it by the upstream gradient g."
-    for g, a, b in drawn(1, 3):
+    divided = "This divides by a factor that may be 0."
+    zeros = [np.array([0.7, -1.2, 0.4]), np.array([0.0, 1.5, 0.0]), np.array([2.0, 0.0, 0.0])]
+    for g, a, b in [*drawn(1, 3), zeros]:
         right, wrong, bare = (g * b, g * a), (g * a, g * b), (b, a)
         got = shares_of(my_times_rule, g, a * b, a, b)
+        with np.errstate(all="ignore"):
+            quotients = [g * (a * b) / np.asarray(x) for x in (a, b)]
         for i, name in enumerate("ab"):
-            check.close(
-                got[i], right[i], name=f"the share of {name}", mistakes={swapped: wrong[i], alone: bare[i]}
-            )
+            mistakes = {swapped: wrong[i], alone: bare[i], divided: quotients[i]}
+            check.close(got[i], right[i], name=f"the share of {name}", mistakes=mistakes)
 
 
 times_turn
 
 # %% [markdown]
-# **Your turn.** Write the rule of the quotient $y = a / b$. `my_division_rule(g, y, a, b)` gets and returns the same kinds of things; `b` is nowhere 0.
+# **Your turn.** Write the rule of the quotient $y = a / b$. `my_division_rule(g, y, a, b)` gets and returns the same kinds of things; `b` is nowhere 0, and `a` may be.
 
 
 # %%
@@ -348,11 +353,19 @@ def division_rule(g, y, a, b):
 def division_turn(my_division_rule):
     sign = "The sign is wrong: y falls when a positive b grows under a positive a."
     alone = "This is the local derivative alone: multiply it by the upstream gradient g."
-    for g, a, b in drawn(2, 3):
+    square = "A square is missing in the local derivative w.r.t. b."
+    exchanged = "The shares are exchanged: the share of a comes first."
+    divided = "This divides by a, which may be 0."
+    zeros = [np.array([0.7, -1.2, 0.4]), np.array([0.0, 1.5, 0.0]), np.array([2.0, 0.3, -1.0])]
+    for g, a, b in [*drawn(2, 3), zeros]:
         by_a, by_b = g / b, -g * a / b**2
         got = shares_of(my_division_rule, g, a / b, a, b)
-        check.close(got[0], by_a, name="the share of a", mistakes={alone: 1 / b})
-        check.close(got[1], by_b, name="the share of b", mistakes={sign: -by_b, alone: -a / b**2})
+        with np.errstate(all="ignore"):
+            quotient = g * (a / b) / np.asarray(a)
+        on_a = {alone: 1 / b, exchanged: by_b, divided: quotient}
+        on_b = {sign: -by_b, alone: -a / b**2, square: -g * a / b}
+        check.close(got[0], by_a, name="the share of a", mistakes=on_a)
+        check.close(got[1], by_b, name="the share of b", mistakes=on_b)
 
 
 division_turn
@@ -381,6 +394,8 @@ def tanh_turn(my_tanh_rule):
         "y is tanh x already: this takes the square of x.": lambda g, y, x: g * (1 - x**2),
         "y is tanh x already: this takes tanh of it once more.": lambda g, y, x: g * (1 - np.tanh(y) ** 2),
         "The slope of tanh is 1 - y squared: the square is missing.": lambda g, y, x: g * (1 - y),
+        "The sign is turned round: tanh rises.": lambda g, y, x: -g * (1 - y**2),
+        "The upstream gradient is handed on as it is: the slope of tanh is missing.": lambda g, y, x: g,
         "That is the rule of the logistic function.": lambda g, y, x: g * y * (1 - y),
         "This is the local derivative alone: multiply it by the upstream gradient g.": lambda g, y, x: (
             1 - y**2
@@ -435,6 +450,8 @@ def share_out_turn(my_share_out):
         "overwritten": "The share replaces what was there: a node that is used several times needs the sum.",
         "last": "Of a node that is used twice by one operation, both shares count.",
         "ones": "The upstream gradient is node.grad, not 1.",
+        "twice": "The upstream gradient enters a second time: the rule has multiplied by it already.",
+        "turned": "The shares go to the wrong parents: they come in the order of the parents.",
     }
     rules = {"*": times_rule, "-": lambda g, y, a, b: (g, -g), "tanh": tanh_rule}
     for grad, one, other, before, earlier in drawn(4, 5):
@@ -449,8 +466,9 @@ def share_out_turn(my_share_out):
             inputs = [a] if kind in ("x * x", "tanh(x)") else [a, b]
             start = [input.grad for input in inputs]
 
-            def added(g, node=node, inputs=inputs):  # what each input must receive in all
+            def added(g, turned=False, node=node, inputs=inputs):  # what each input must receive in all
                 shares = rules[node.op](g, node.value, *(p.value for p in node.parents))
+                shares = shares[::-1] if turned else shares
                 pairs = list(zip(node.parents, shares, strict=True))
                 return [[share for parent, share in pairs if parent is input] for input in inputs]
 
@@ -460,14 +478,18 @@ def share_out_turn(my_share_out):
                     reasons["overwritten"]: sum(new),
                     reasons["last"]: old + new[-1],
                     reasons["ones"]: old + sum(one),
+                    reasons["twice"]: old + grad * sum(new),
+                    reasons["turned"]: old + sum(turned),
                 }
-                for old, new, one in zip(start, added(grad), added(1.0 + 0 * grad), strict=True)
+                for old, new, one, turned in zip(
+                    start, added(grad), added(1.0 + 0 * grad), added(grad, turned=True), strict=True
+                )
             ]
             for hints, new in zip(known, added(grad), strict=True):
                 hints[reasons["overwritten"] + " "] = new[-1]  # overwritten twice
             kept = node.value, node.grad, node.parents, a.value, b.value
             copies = [np.copy(x) for x in (node.value, node.grad, a.value, b.value)]
-            my_share_out(node, rules)
+            returned = my_share_out(node, rules)
             now = node.value, node.grad, node.parents, a.value, b.value
             same = all(
                 np.array_equal(x, y) for x, y in zip(copies, (now[0], now[1], now[3], now[4]), strict=True)
@@ -482,6 +504,38 @@ def share_out_turn(my_share_out):
                 name = "x" if len(inputs) == 1 else "a" if input is a else "b"
                 got = input.grad
                 check.close(got, want, name=f"the grad of {name} in {kind}", mistakes=mistakes)
+            if returned is not None:
+                message = f"a value of type {type(returned).__name__} is returned"
+                raise check.CheckError(
+                    "type", message, "The function returns nothing: the shares are in the parents' grad."
+                )
+
+    others = {**rules, "*": lambda g, y, a, b: (2 * g * b, g - a)}
+    for grad, one, other, before, earlier in drawn(5, 5):
+        a, b = Node(one), Node(other)
+        node = a * b
+        node.grad, a.grad, b.grad = grad, before + 0, earlier + 0
+        my_share_out(node, others)
+        usual = "This uses other rules than those that it is given as `rules`."
+        for name, got, start, new, known in [
+            ("a", a.grad, before, 2 * grad * other, grad * other),
+            ("b", b.grad, earlier, grad - one, grad * one),
+        ]:
+            name = f"the grad of {name} in a * b, with another rule for *"
+            check.close(got, start + new, name=name, mistakes={usual: start + known})
+
+        u = a * b
+        node = tanh(u)
+        node.grad, u.grad, a.grad, b.grad = grad, before + 0, earlier + 0, earlier + 0
+        my_share_out(node, rules)
+        name = "tanh(u) with u = a * b"
+        check.close(u.grad, before + grad * (1 - node.value**2), name=f"the grad of u in {name}")
+        if not (np.array_equal(a.grad, earlier) and np.array_equal(b.grad, earlier)):
+            raise check.CheckError(
+                "changed",
+                f"the grad of a or of b was changed in {name}",
+                "This is one step: the node's own parents receive a share, and their parents do not.",
+            )
 
 
 share_out_turn
@@ -1066,33 +1120,60 @@ def logits_gradient_solution(Z, labels):
 )
 def logits_turn(my_logits_gradient):
     rng = np.random.default_rng(6)
-    for N, K, size in ((1, 3, 1.0), (5, 3, 1.0), (4, 4, 2.0), (3, 10, 1000.0)):
-        Z, labels = size * rng.normal(size=(N, K)), rng.integers(K, size=N)
-        labels[0] = K - 1
+    for N, K, size, last_occurs in (
+        (5, 3, 1.0, True),
+        (4, 3, 1.0, False),
+        (1, 3, 1.0, True),
+        (4, 4, 2.0, True),
+        (3, 10, 1000.0, True),
+    ):
+        Z, labels = size * rng.normal(size=(N, K)), rng.integers(K if last_occurs else K - 1, size=N)
+        labels[0] = K - 1 if last_occurs else K - 2
         leaf = torch.tensor(Z, requires_grad=True)
         torch.nn.functional.cross_entropy(leaf, torch.tensor(labels)).backward()
         right, p = leaf.grad.numpy(), torch.softmax(leaf.detach(), 1).numpy()
+        y = p - right * N
         mistakes = {
-            "This is the gradient of the sum over the batch; of the mean it is asked.": right * N,
+            "This is the gradient of the sum over the batch; that of the mean is asked.": right * N,
             "The sign is turned round: it is p - y, since gradient descent subtracts it.": -right,
             "This is divided by N and by K: the mean is over the N examples.": right / K,
+            "This is divided by K: the mean is over the N examples.": right * N / K,
+            "With the cross-entropy the slope p (1 - p) cancels: here it is still a factor.": right
+            * p
+            * (1 - p),
+            "The softmax is taken twice.": (torch.softmax(torch.tensor(p), 1).numpy() - y) / N,
+            "The logits of the other classes get 0 here, although the sum in the loss has them all.": right
+            * y,
+            "Here y is the number of the class: it is a vector, with 1 at the true class and 0 elsewhere.": (
+                p - labels[:, None]
+            )
+            / N,
             "These are the probabilities: y is still to be subtracted.": p / N,
             "These are the probabilities: y is still to be subtracted, and the loss is a mean.": p,
             "The softmax is taken down the columns; the classes are along the rows.": (
-                torch.softmax(leaf.detach(), 0).numpy() - (p - right * N)
+                torch.softmax(leaf.detach(), 0).numpy() - y
             )
             / N,
         }
+        name = f"the gradient for {N} example{'s' if N > 1 else ''} and {K} classes"
         with check.unchanged(Z=Z, labels=labels):
-            got = my_logits_gradient(Z, labels)
-        check.close(
-            got,
-            right,
-            rtol=1e-9,
-            atol=1e-12,
-            name=f"the gradient for {N} examples and {K} classes",
-            mistakes=mistakes,
-        )
+            try:
+                got = my_logits_gradient(Z, labels)
+            except (ValueError, IndexError) as error:
+                if last_occurs:
+                    raise
+                # The first batch, in which the last class occurs, went well.
+                raise check.CheckError(
+                    "shape",
+                    f"a batch in which the last class does not occur raises: {str(error).strip()}",
+                    "There are as many classes as Z has columns, whatever labels the batch holds.",
+                ) from error
+        try:
+            check.close(got, right, rtol=1e-9, atol=1e-12, name=name, mistakes=mistakes)
+        except check.CheckError as error:
+            if error.kind == "finite" and size > 100:
+                error.hint = "The exponential of a large logit overflows."
+            raise
 
 
 logits_turn
@@ -1781,7 +1862,7 @@ training
 # Each has a cell for your function and a check below it that runs as soon as you run your cell.
 #
 # **A rule for the maximum.** $\mathbf{y}$ = `x.max(axis=1, keepdims=True)`, the largest entry of each row. `max_rule(g, y, x)` gets `x` of shape (N, M), and `g` and `y` of shape (N, 1). It returns a tuple of
-# one share, of shape (N, M). Where several entries of a row are largest, they share the gradient of the row equally. Nothing that it gets is changed.
+# one share, of shape (N, M). Where several entries of a row are largest and exactly equal, they share the gradient of the row equally. Nothing that it gets is changed.
 
 
 # %%
@@ -1799,6 +1880,7 @@ def max_exercise(max_rule):
         rng.normal(size=(4, 5)),
         rng.integers(-2, 2, size=(6, 4)).astype(float),
         -1 - rng.uniform(size=(1, 3)),
+        np.array([[1.0, 1 + 1e-9, 0.0], [1.0, 1.0, 1 - 1e-9]]),
     ):
         g, y = rng.normal(size=(len(x), 1)), x.max(axis=1, keepdims=True)
         leaf = torch.tensor(x, requires_grad=True)
@@ -1812,6 +1894,15 @@ def max_exercise(max_rule):
             "Where several entries are largest, the first one gets all here; they share it equally.": first,
             "This does not use the upstream gradient g.": (x == y) / (x == y).sum(axis=1, keepdims=True),
             "The largest entry of the whole array is not asked: each row has its own.": g * (x == x.max()),
+            "The largest entries are counted over all rows: each row has its own count.": g
+            * (x == y)
+            / (x == y).sum(),
+            "This divides by the length of the row, although the largest entries alone share.": g
+            * (x == y)
+            / x.shape[1],
+            "Entries that are nearly equal are taken for equal here.": g
+            * np.isclose(x, y)
+            / np.isclose(x, y).sum(axis=1, keepdims=True),
         }
         (by_x,) = shares_of(max_rule, g, y, x)
         check.close(by_x, right, name="the share of x", mistakes=mistakes)
@@ -1833,7 +1924,7 @@ max_exercise
 #
 # **δ for the cross-entropy.** The net of the delta rule: logistic hidden units, logistic output units, no biases. Now its error is $E = -\sum_k \bigl(T_k \log a_k + (1 - T_k) \log(1 - a_k)\bigr)$.
 # `entropy_deltas(x, W, V, T)` gets `x` (I,), `W` (J, I), `V` (K, J) and the targets `T` (K,), any numbers from 0 to 1. It returns a tuple: $\delta$ of the hidden units (J,), and $\delta$ of the output units
-# (K,), with $\delta = -\partial E/\partial\,\mathit{net}$. `logistic` is at hand.
+# (K,), with $\delta = -\partial E/\partial\,\mathit{net}$. The arguments are not changed. `logistic` is at hand.
 
 
 # %%
@@ -1862,6 +1953,8 @@ def entropy_exercise(entropy_deltas):
         on_k = {
             "That is the delta of the squared error: with the cross-entropy the slope of the output unit cancels.": squared_k,
             "The sign is turned round: delta is minus the derivative.": -right_k,
+            "This is the derivative w.r.t. the activation; delta belongs to the net input.": right_k
+            / (a_k * (1 - a_k)),
             "The targets may lie between 0 and 1: here they are rounded.": np.where(T > 0.5, 1 - a_k, -a_k),
             "This is divided by K: E is the sum over the outputs.": right_k / K
             if K > 1
@@ -1929,29 +2022,76 @@ def mended_backward(root):
 
 
 # %% tags=["folded"]
-def with_one_fault(root, keeps_order, adds):
-    """Gradients by an engine that has one of the two faults left, for the hints."""
-    order = topological_order(root)[::-1]
-    if not keeps_order:
-        order = []
+def walked(root, node_first=False, again=False):
+    """The nodes below root, each after its parents or before them, and once or once for each path."""
+    order = []
 
-        def visit(node):
+    def visit(node):
+        if node_first:
             order.append(node)
-            for parent in node.parents:
-                if parent not in order:
-                    visit(parent)
+        for parent in node.parents:
+            if again or parent not in order:
+                visit(parent)
+        if not node_first:
+            order.append(node)
 
-        visit(root)
-    grads = {id(node): 0.0 for node in order}
-    grads[id(root)] = 1.0
+    visit(root)
+    return order
+
+
+def shared_out(root, order, adds=lambda parent: True):
+    """Gradients by an engine that hands on in this order, and where adds says no keeps a node's last share alone."""
+    grads = dict.fromkeys(order, 0.0)
+    grads[root] = 1.0
     for node in order:
         values = [parent.value for parent in node.parents]
         if node.parents:
-            for parent, share in zip(
-                node.parents, RULES[node.op](grads[id(node)], node.value, *values), strict=True
-            ):
-                grads[id(parent)] = grads[id(parent)] + share if adds or parent.parents else share
+            shares = RULES[node.op](grads[node], node.value, *values)
+            for parent, share in zip(node.parents, shares, strict=True):
+                grads[parent] = grads[parent] + share if adds(parent) else share
     return grads
+
+
+def pushed(root):
+    """Gradients by an engine in which a node hands on all that it holds each time that a share arrives."""
+    grads = dict.fromkeys(walked(root), 0.0)
+    grads[root] = 1.0
+
+    def push(node):
+        values = [parent.value for parent in node.parents]
+        if node.parents:
+            shares = RULES[node.op](grads[node], node.value, *values)
+            for parent, share in zip(node.parents, shares, strict=True):
+                grads[parent] = grads[parent] + share
+                push(parent)
+
+    push(root)
+    return grads
+
+
+def engine_faults(root):
+    """What engines with a known fault give: hint -> gradients."""
+    order, visits = walked(root), walked(root, node_first=True)
+    last = "In this order the root hands on last, when the others have had their turn."
+    return {
+        "A node still hands on its gradient before all of its users have given their share.": shared_out(
+            root, visits
+        ),
+        "A leaf that is used several times still keeps the last share alone.": shared_out(
+            root, order[::-1], lambda parent: bool(parent.parents)
+        ),
+        "A node that is no leaf keeps the last share alone: there, too, shares are added.": shared_out(
+            root, order[::-1], lambda parent: not parent.parents
+        ),
+        last: shared_out(root, order),
+        last + " ": shared_out(root, visits[::-1]),  # the other way to such an order
+        "A node has its turn once for each path to it: its place in the order is to be a single one.": shared_out(
+            root, walked(root, again=True)[::-1]
+        ),
+        "A node hands on each time that a share arrives, and the earlier shares again: look at the order.": pushed(
+            root
+        ),
+    }
 
 
 TORCH_OF = {
@@ -1984,41 +2124,38 @@ def engine_exercise(mended_backward):
         "c + d with c = a + a, d = c + a": chain,
         "a longer one": long_way,
     }
+
+    def try_it(name, f, values):
+        leaves = [torch.tensor(v, requires_grad=True) for v in values]
+        expected = TORCH_OF[name](*leaves)
+        expected.backward()
+        ours = [Node(float(v)) for v in values]
+        root = f(*ours)
+        faults = engine_faults(root)
+        mended_backward(root)
+        first = [float(node.grad) for node in ours]
+        mended_backward(root)
+        for letter, node, once, leaf in zip("ab", ours, first, leaves, strict=True):
+            right = 0.0 if leaf.grad is None else leaf.grad.item()
+            mistakes = {hint: grads[node] for hint, grads in faults.items()}
+            mistakes = {hint: float(wrong) for hint, wrong in mistakes.items()}
+            again = {"A second call adds to the first one's gradients: set them to zero first.": 2 * right}
+            check.close(once, right, name=f"d/d{letter} of {name}", mistakes=mistakes)
+            name_again = f"d/d{letter} of {name}, called a second time"
+            check.close(float(node.grad), right, name=name_again, mistakes=again)
+        if name == "a * a + b":
+            check.close(float(root.parents[0].grad), 1.0, name="the gradient of a * a in a * a + b")
+
     rng = np.random.default_rng(8)
     for name, f in cases.items():
         for _ in range(3):
-            values = rng.uniform(-1, 1, size=2)
-            leaves = [torch.tensor(v, requires_grad=True) for v in values]
-            expected = TORCH_OF[name](*leaves)
-            expected.backward()
-            ours = [Node(float(v)) for v in values]
-            root = f(*ours)
-            unordered, assigned = with_one_fault(root, False, True), with_one_fault(root, True, False)
-            mended_backward(root)
-            first = [float(node.grad) for node in ours]
-            mended_backward(root)
-            for letter, node, once, leaf in zip("ab", ours, first, leaves, strict=True):
-                right = 0.0 if leaf.grad is None else leaf.grad.item()
-                mistakes = {
-                    "A node still hands on its gradient before all of its users have given their share.": unordered[
-                        id(node)
-                    ],
-                    "A leaf that is used several times still keeps the last share alone.": assigned[
-                        id(node)
-                    ],
-                }
-                check.close(once, right, name=f"d/d{letter} of {name}", mistakes=mistakes)
-                again = {
-                    "A second call adds to the first one's gradients: set them to zero first.": 2 * right
-                }
-                check.close(
-                    float(node.grad),
-                    right,
-                    name=f"d/d{letter} of {name}, called a second time",
-                    mistakes=again,
-                )
-            if name == "a * a + b":
-                check.close(float(root.parents[0].grad), 1.0, name="the gradient of a * a in a * a + b")
+            try_it(name, f, rng.uniform(-1, 1, size=2))
+    for name, f in cases.items():  # where a and b are equal, after all went well where they are not
+        try:
+            try_it(name, f, np.array([0.5, 0.5]))
+        except check.CheckError as error:
+            error.hint = "Here a and b have the same value, and they are two nodes all the same."
+            raise
 
 
 engine_exercise
@@ -2044,7 +2181,7 @@ engine_exercise
 # </details>
 #
 # **Find two faults in a training loop.** `mended_training(X, y, w, lr, num_steps)` below should fit $y \approx \mathbf{X}\mathbf{w}$ by gradient descent on the mean squared error over all N examples. It gets the
-# arrays `X` (N, D), `y` (N,) and `w` (D, 1), a learning rate and a number of steps, and changes none of them. It returns a tuple: the weights after the last step, an array (D, 1), and a list of the `num_steps` losses, each taken before its step, as Python floats.
+# arrays `X` (N, D), `y` (N,) and `w` (D, 1), all of float64, a learning rate and a number of steps, and changes none of them. It returns a tuple: the weights after the last step, an array (D, 1) of float64, and a list of the `num_steps` losses, each taken before its step, as Python floats.
 # It runs, and the loss is finite. Two things are wrong. Mend them, and leave the rest.
 
 
@@ -2088,6 +2225,9 @@ def training_exercise(mended_training):
             spread: descent(X, y, w, lr, num_steps, spreads=True),
         }
         both = descent(X, y, w, lr, num_steps, keeps=True, spreads=True)
+        summed, halved = (
+            c * np.array(descent(X, y, w, c * lr, num_steps)[1]) for c in (N, 0.5)
+        )  # the error times c
         with check.unchanged(X=X, y=y, w=w):
             got = mended_training(X, y, w, lr, num_steps)
         if not isinstance(got, tuple) or len(got) != 2 or not isinstance(got[1], list):
@@ -2099,11 +2239,20 @@ def training_exercise(mended_training):
                 "loss.item() makes a float of a tensor.",
             )
         on_losses = {hint: np.array(wrong[1]) for hint, wrong in faulty.items()}
-        on_losses |= {"Both faults are still there.": np.array(both[1])}
-        check.close(np.array(got[1]), np.array(losses), name="the losses", mistakes=on_losses)
-        check.close(
-            got[0], right, name="the weights", mistakes={hint: wrong[0] for hint, wrong in faulty.items()}
-        )
+        on_losses |= {
+            "Both faults are still there.": np.array(both[1]),
+            "The weights stay where they are: is the gradient zero when the step is made?": np.full(
+                num_steps, losses[0]
+            ),
+            "These losses are taken after the steps: each is to be taken before its own step.": np.array(
+                descent(X, y, w, lr, num_steps + 1)[1][1:]
+            ),
+            "This is the sum of the squared errors: the loss is their mean.": summed,
+            "The loss has no factor of one half here.": halved,
+        }
+        check.close(np.array(got[1]), np.array(losses), name="the list of losses", mistakes=on_losses)
+        on_weights = {hint: wrong[0] for hint, wrong in faulty.items()}
+        check.close(got[0], right, name="the array of weights", dtype=np.float64, mistakes=on_weights)
 
 
 training_exercise
@@ -2129,7 +2278,7 @@ training_exercise
 # `X @ w` has the shape (N, 1) and `y` had (N,), so each prediction was compared with each target. And `w.grad` kept the sum over all steps.
 # </details>
 #
-# **Curvature without the matrix.** $f$ takes a node of shape (1, N) to a node that holds one number; the matrix of its second derivatives is $\mathbf{H}$, (N, N). `hessian_times(f, x, v)` gets `f` and two arrays, `x` and `v`, of shape (1, N).
+# **Curvature without the matrix.** $f$ takes a node of shape (1, N) to a node that holds one number; the matrix of its second derivatives is $\mathbf{H}$, (N, N). `hessian_times(f, x, v)` gets `f` and two arrays, `x` and `v`, of shape (1, N). `v` may have any length, zero too.
 # It returns $\mathbf{H}\mathbf{v}$ at `x`, of shape (1, N), to a relative precision of about $10^{-4}$. It calls `f` at most four times, each time on one node of shape (1, N), whatever N is: so $\mathbf{H}$ cannot be built. Neither `x` nor `v` is changed.
 
 
@@ -2139,10 +2288,28 @@ def hessian_times(f, x, v):
 
 
 # %% tags=["folded"]
+def step_hint(x, calls, got, expected, power):
+    """What to say of the step of a difference, by the points at which f was called; None if the step is not to blame."""
+    points = [np.asarray(getattr(node, "value", node)) for node in calls]
+    if power == 0 or len(points) < 2 or any(np.iscomplexobj(point) for point in points):
+        return None
+    moved = max(float(np.linalg.norm(point - x)) for point in points)
+    off = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+    if moved > 5e-3 and off < 1:  # a difference over a long way still resembles H v
+        fault = "far that the gradient does not change in proportion"
+    elif moved < 1e-9:
+        fault = "little that rounding spoils the difference of the gradients"
+    else:
+        return None
+    if power == 1:
+        return f"The step is wrong: the point moves so {fault}."
+    return f"The step does not fit the length of v: with this v the point moves so {fault}."
+
+
 @exercise("Curvature without the matrix", uses="hessian_times", minutes=30, difficulty=3)
 def hessian_exercise(hessian_times):
     rng = np.random.default_rng(6)
-    for N, power in ((12, 1.0), (5, 1e-3), (20, 1e3)):
+    for N, power in ((12, 1.0), (5, 1e-3), (20, 1e3), (6, 1e-8), (6, 1e8), (4, 0.0)):
         A, calls = rng.normal(size=(N, N)), []
         x, v = rng.normal(size=(1, N)), power * rng.normal(size=(1, N))
 
@@ -2169,12 +2336,22 @@ def hessian_exercise(hessian_times):
             "This takes the diagonal of H alone.": v * np.diag(H),
             "This is twice H v: the two points are 2 h apart.": 2 * expected,
             "This is half of H v.": expected / 2,
+            "The sign is turned round.": -expected,
+            "This is H times a unit vector: the length of v counts, too.": expected
+            / max(np.linalg.norm(v), 1e-300),
+            "The direction v may be zero: what is divided by its length is no number then.": np.full_like(
+                v, np.nan
+            ),
         }
         with check.unchanged(x=x, v=v):
             got = hessian_times(f, x, v)
-        check.close(
-            got, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max(), name="H v", mistakes=mistakes
-        )
+        atol = 1e-4 * np.abs(expected).max()
+        try:
+            check.close(got, expected, rtol=1e-3, atol=atol, name="H v", mistakes=mistakes)
+        except check.CheckError as error:
+            if error.hint is None and error.kind == "value":
+                error.hint = step_hint(x, calls, got, expected, power)
+            raise
         if len(calls) > 4:
             raise check.CheckError(
                 "value", f"f was called {len(calls)} times for N = {N}; four calls are enough for any N"

@@ -87,7 +87,7 @@ def mean_over_the_outputs():
         return (V.T @ delta_k) * a_j * (1 - a_j), delta_k
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="net input")
 def derivative_by_the_activation():
     """Delta is taken w.r.t. the activation."""
 

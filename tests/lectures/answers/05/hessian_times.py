@@ -19,7 +19,7 @@ def factor_of_two():
         return (grad(x + h * v) - grad(x - h * v)) / h
 
 
-@wrong(hint="step")
+@wrong(hint="moves so far")
 def step_too_large():
     """A step of 0.1 is small enough."""
 
@@ -33,7 +33,7 @@ def step_too_large():
         return (grad(x + h * v) - grad(x)) / h
 
 
-@wrong(hint="step")
+@wrong(hint="moves so little")
 def step_too_small():
     """The smaller the step, the better."""
 
@@ -47,7 +47,7 @@ def step_too_small():
         return (grad(x + h * v) - grad(x - h * v)) / (2 * h)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="unit vector")
 def direction_made_a_unit_vector():
     """Only the direction of v counts."""
 
@@ -61,7 +61,7 @@ def direction_made_a_unit_vector():
         return (grad(x + h * u) - grad(x - h * u)) / (2 * h)
 
 
-@wrong(hint="step")
+@wrong(hint="does not fit the length of v")
 def step_not_fitted_to_v():
     """h is 1e-5, whatever the length of v."""
 
@@ -75,7 +75,7 @@ def step_not_fitted_to_v():
         return (grad(x + h * v) - grad(x - h * v)) / (2 * h)
 
 
-@wrong(hint="zero")
+@wrong(hint="may be zero")
 def divided_by_a_zero_length():
     """v has a length by which one can divide."""
 
@@ -198,7 +198,7 @@ def diagonal_only():
         return (grad(x + h) - grad(x - h)) / (2 * h) * v
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="sign")
 def sign_turned():
     """The difference is taken from down to up."""
 

@@ -21,7 +21,7 @@ def first_of_the_largest():
         return (g * np.eye(x.shape[1])[x.argmax(axis=1)],)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="over all rows")
 def counted_over_all_rows():
     """The gradient is divided by the number of largest entries in the array."""
 
@@ -57,7 +57,7 @@ def upstream_gradient_left_out():
         return (largest / largest.sum(axis=1, keepdims=True),)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="length of the row")
 def divided_by_the_row():
     """The gradient is divided by the length of the row."""
 
@@ -102,7 +102,7 @@ def ratio_to_the_largest():
             return (g * largest / np.maximum(largest.sum(axis=1, keepdims=True), 1),)
 
 
-@wrong(hint="equal")
+@wrong(hint="nearly equal")
 def nearly_equal_entries():
     """Floating-point numbers are compared by isclose."""
 

@@ -125,7 +125,7 @@ def only_leaves_set_to_zero():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="once for each path")
 def visited_once_a_path():
     """A node is visited for each of its users."""
 
@@ -231,7 +231,7 @@ def begins_with_the_value():
                     parent.grad = parent.grad + share
 
 
-@wrong(hint="node")
+@wrong(hint="two nodes")
 def equal_values_are_one_node():
     """A node has been visited if one of its value has."""
 

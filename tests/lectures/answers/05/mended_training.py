@@ -77,7 +77,7 @@ def zero_once():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="sum of the squared errors")
 def sum_for_mean():
     """The error is the sum over the examples."""
 
@@ -204,7 +204,7 @@ def losses_after_the_step():
         return w.detach().numpy(), losses
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="one half")
 def half_the_error():
     """The error has a factor of one half, as in the delta rule."""
 

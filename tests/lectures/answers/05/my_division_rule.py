@@ -13,7 +13,7 @@ def minus_forgotten():
         return g / b, g * a / b**2
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="A square is missing")
 def square_forgotten():
     """The derivative of 1 / b is -1 / b."""
 
@@ -45,7 +45,7 @@ def upstream_gradient_left_out():
         return 1 / b, -a / b**2
 
 
-@wrong(hint="0")
+@wrong(hint="may be 0")
 def through_y_over_a():
     """The local derivative 1 / b is y / a."""
 
@@ -71,7 +71,7 @@ def sign_on_the_wrong_share():
         return -g / b, g * y / b
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="exchanged")
 def shares_in_the_wrong_order():
     """The share of b comes first."""
 

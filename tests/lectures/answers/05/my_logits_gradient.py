@@ -23,7 +23,7 @@ def divided_by_all_entries():
         return (reference.softmax(Z) - np.eye(Z.shape[1])[labels]) / Z.size
 
 
-@wrong(hint="over the N examples")
+@wrong(hint="This is divided by K")
 def divided_by_the_classes():
     """The mean is over the classes."""
 
@@ -39,7 +39,7 @@ def sign_turned():
         return (np.eye(Z.shape[1])[labels] - reference.softmax(Z)) / len(Z)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="the other classes")
 def only_the_true_class():
     """The loss contains the true class alone, so the other logits get 0."""
 
@@ -66,7 +66,7 @@ def columns_of_all_labels():
         return p / len(Z)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="number of the class")
 def labels_subtracted():
     """The labels are the y of the formula."""
 
@@ -74,7 +74,7 @@ def labels_subtracted():
         return (reference.softmax(Z) - labels[:, None]) / len(Z)
 
 
-@wrong(hint="classes")
+@wrong(hint="as many classes")
 def classes_counted_in_the_batch():
     """The largest label says how many classes there are."""
 
@@ -82,7 +82,7 @@ def classes_counted_in_the_batch():
         return (reference.softmax(Z) - np.eye(labels.max() + 1)[labels]) / len(Z)
 
 
-@wrong(hint="large")
+@wrong(hint="large logit")
 def exponentials_without_the_maximum():
     """The softmax as the formula has it."""
 

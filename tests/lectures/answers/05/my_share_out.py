@@ -76,7 +76,7 @@ def gradient_and_value_exchanged():
             parent.grad = parent.grad + share
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="second time")
 def upstream_gradient_twice():
     """The rule gives local derivatives, which are still to be multiplied by the gradient."""
 
@@ -96,7 +96,7 @@ def starts_with_one():
             parent.grad = parent.grad + share
 
 
-@wrong(hint="rules")
+@wrong(hint="other rules")
 def the_lectures_rules():
     """The rules are those of the table, whatever is passed."""
 
@@ -151,7 +151,7 @@ def returns_the_shares():
         return shares
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="order of the parents")
 def shares_in_reverse():
     """The last share belongs to the first parent."""
 

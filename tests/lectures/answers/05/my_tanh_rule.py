@@ -70,7 +70,7 @@ def output_squared_in_place():
         return (g * (1 - y),)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="sign")
 def sign_turned():
     """The slope is y squared less 1."""
 
@@ -94,7 +94,7 @@ def gradient_inside_the_square():
         return (g - (g * y) ** 2,)
 
 
-@wrong(hint="The numbers differ")
+@wrong(hint="slope of tanh is missing")
 def slope_one():
     """Near zero tanh has the slope 1, and the gradient passes."""
 

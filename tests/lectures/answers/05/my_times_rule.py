@@ -29,7 +29,7 @@ def rule_of_the_sum():
         return g, g
 
 
-@wrong(hint="0")
+@wrong(hint="may be 0")
 def divided_out_of_the_product():
     """The other factor is the product divided by this one."""
 
