@@ -106,6 +106,7 @@ def test_exercises_start_unsolved_and_their_solutions_pass(source, lecture):
     folded = re.findall(r"<details><summary>Solution</summary>\s*```python\n(.*?)```", text, re.S)
     later = [task for task in lecture.exercises.values() if task.solution is None]
     assert len(folded) == len(later) and len(lecture.exercises) >= 3
+    assert not re.search(r"default_rng\(\s*\)", text), "a generator without a seed draws other numbers each time"
     for task in lecture.exercises.values():
         assert task.state in ("open", "failed"), f"{task.title} is solved before the reader has done anything"
         if task.solution is not None:

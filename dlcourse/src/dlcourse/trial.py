@@ -34,7 +34,7 @@ class Outcome:
         error: what it raised, told in `said`.
         stopped: whether the kernel was interrupted; `said` then tells where it was.
         printed: the beginning of what it printed.
-        warned: each of its warnings once.
+        warned: each of the warnings that were to be kept, once.
     """
 
     value: Any = None
@@ -46,13 +46,13 @@ class Outcome:
 
 
 def run(
-    action: Callable[[], Any], slow: Callable[[], None] = lambda: None, warns: Callable[[], bool] = lambda: True
+    action: Callable[[], Any], slow: Callable[[], None] = lambda: None, warns: Callable[[], bool] = lambda: False
 ) -> Outcome:
     """Call the action. What it prints is kept, an interrupt ends it alone, and nothing is raised.
 
     Args:
         slow: called once, from another thread, when it takes longer than `SLOW` seconds.
-        warns: whether a warning that comes now is the action's own; others go where they would go.
+        warns: whether a warning that comes now is to be kept; others go where they would go.
     """
     outcome, start = Outcome(), time.perf_counter()
     with _told_when_slow(slow), _caught(outcome, warns):
@@ -102,31 +102,41 @@ def _told_when_slow(slow: Callable[[], None]) -> Iterator[None]:
             over = True
 
 
-class _Printed(io.TextIOBase):
-    """A stream that keeps the beginning of what one thread writes, and passes on what others do."""
+class _Printed:
+    """The beginning of what one thread prints."""
 
-    def __init__(self, passed_on: Any):
-        self.passed_on, self.thread, self.text, self.left_out = passed_on, threading.get_ident(), "", 0
+    def __init__(self):
+        self.thread, self.text, self.left_out = threading.get_ident(), "", 0
 
-    def write(self, text: str) -> int:
-        if threading.get_ident() != self.thread:
-            return self.passed_on.write(text)
+    def add(self, text: str) -> None:
         room = KEPT - len(self.text)
         self.text += text[:room]
         self.left_out += len(text[room:])
+
+    def __str__(self) -> str:
+        return self.text.strip("\n") + (f"\n… and {self.left_out} more characters" if self.left_out else "")
+
+
+class _Stream(io.TextIOBase):
+    """Stands for sys.stdout or sys.stderr: keeps what one thread writes, and passes on what others do."""
+
+    def __init__(self, printed: _Printed, stream: Any):
+        self.printed, self.stream = printed, stream
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() != self.printed.thread:
+            return self.stream.write(text)
+        self.printed.add(text)
         return len(text)
 
     def flush(self) -> None:
-        if threading.get_ident() != self.thread:
-            self.passed_on.flush()
-
-    def __str__(self) -> str:
-        return self.text + (f"\n… and {self.left_out} more characters" if self.left_out else "")
+        if threading.get_ident() != self.printed.thread:
+            self.stream.flush()
 
 
 @contextlib.contextmanager
 def _caught(outcome: Outcome, warns: Callable[[], bool]) -> Iterator[None]:
-    printed, thread, stderr = _Printed(sys.stdout), threading.get_ident(), sys.stderr
+    printed, stdout, stderr = _Printed(), sys.stdout, sys.stderr
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         pass_on = warnings.showwarning
@@ -134,7 +144,7 @@ def _caught(outcome: Outcome, warns: Callable[[], bool]) -> Iterator[None]:
         def show(message, category, filename, lineno, file=None, line=None):
             if issubclass(category, QUIET):
                 return
-            if threading.get_ident() != thread or not warns():
+            if threading.get_ident() != printed.thread or not warns():
                 pass_on(message, category, filename, lineno, file or stderr, line)
             else:
                 text = f"{category.__name__}: {message}{place(filename, lineno)}"
@@ -142,9 +152,12 @@ def _caught(outcome: Outcome, warns: Callable[[], bool]) -> Iterator[None]:
                     outcome.warned.append(text)
 
         warnings.showwarning = show
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        with (
+            contextlib.redirect_stdout(_Stream(printed, stdout)),
+            contextlib.redirect_stderr(_Stream(printed, stderr)),
+        ):
             yield
-    outcome.printed = str(printed).strip("\n")
+    outcome.printed = str(printed)
 
 
 @contextlib.contextmanager
