@@ -163,17 +163,23 @@ def wait_for_change(page, figure, before: str, timeout: float = 10) -> None:
 
 def run_code(page, code: str) -> None:
     """Add a cell at the end of the open notebook, run it, wait for the kernel. The notebook is not saved."""
+    start_code(page, code)
+    page.wait_for_function(READY, timeout=60_000)
+
+
+def start_code(page, code: str) -> None:
+    """The same without waiting."""
     page.evaluate(
         """async (code) => {
           const panel = window.jupyterapp.shell.currentWidget, notebook = panel.content;
           notebook.activeCellIndex = notebook.widgets.length - 1;
           await window.jupyterapp.commands.execute('notebook:insert-cell-below');
           notebook.activeCell.model.sharedModel.setSource(code);
-          await window.jupyterapp.commands.execute('notebook:run-cell');
+          const run = window.jupyterapp.commands.execute('notebook:run-cell');
+          await Promise.race([run, new Promise(done => setTimeout(done, 500))]);
         }""",
         code,
     )
-    page.wait_for_function(READY, timeout=60_000)
 
 
 def eventually(page, condition, timeout: float = 10) -> None:

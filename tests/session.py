@@ -2,8 +2,8 @@
 
 import contextlib
 import hashlib
+import html
 import io
-import json
 import linecache
 import time
 import traceback
@@ -15,6 +15,7 @@ from pathlib import Path
 import ipywidgets as widgets
 import matplotlib as mpl
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.text import Text
 
 from coursebuild.text import Cell, read_source
 from dlcourse import exercise, live, predict
@@ -28,6 +29,16 @@ class LectureError(Exception):
 
 
 @dataclass
+class Ran:
+    """What one cell left: its source, what it printed, the words of the figures and the predictions that it made."""
+
+    cell: Cell
+    printed: str = ""
+    shown: list[str] = field(default_factory=list)
+    predictions: list = field(default_factory=list)
+
+
+@dataclass
 class Session:
     """What a lecture left behind: its names, and everything that a reader can touch.
 
@@ -36,6 +47,7 @@ class Session:
         names: the notebook's names.
         figures: by title. predictions: in their order. exercises: by the name of the function that they ask for.
         printed: all that the cells printed.
+        cells: what each cell left, in their order.
         seconds: that running the cells took.
     """
 
@@ -46,6 +58,7 @@ class Session:
     predictions: list = field(default_factory=list)
     exercises: dict = field(default_factory=dict)
     printed: str = ""
+    cells: list[Ran] = field(default_factory=list)
     seconds: float = 0.0
     kept: dict = field(default_factory=dict)
 
@@ -87,9 +100,12 @@ def run_lecture(source: Path) -> Session:
     shell.reset(new_session=False)
     before = len(live.figures()), len(predict.predictions()), len(exercise.exercises())
     session = Session(source, shell, shell.user_ns)
-    start, printed = time.perf_counter(), io.StringIO()
+    start = time.perf_counter()
     for cell in read_source(source)[1]:
+        ran = Ran(cell)
+        session.cells.append(ran)
         if cell.kind == "code":
+            figures, asked, printed = live.figures(), len(predict.predictions()), io.StringIO()
             with contextlib.redirect_stdout(printed):
                 result = shell.run_cell(cell.text)
             error = result.error_before_exec or result.error_in_exec
@@ -98,7 +114,9 @@ def run_lecture(source: Path) -> Session:
             for figure in live.figures()[before[0] :]:
                 if figure.errors:
                     raise LectureError(f"{source}:{cell.line}: the figure {figure.title!r} raises: {figure.errors[0]}")
-    session.seconds, session.printed = time.perf_counter() - start, printed.getvalue()
+            ran.printed, ran.predictions = printed.getvalue(), predict.predictions()[asked:]
+            ran.shown = [text for figure in live.figures() if figure not in figures for text in words(figure)]
+    session.seconds, session.printed = time.perf_counter() - start, "".join(ran.printed for ran in session.cells)
     figures = live.figures()[before[0] :]
     session.figures = {figure.title: figure for figure in figures}
     assert len(session.figures) == len(figures), "two figures of a lecture share a title"
@@ -129,8 +147,16 @@ def current(source: Path) -> Session:
     return _current[0]
 
 
-def state(widget: widgets.Widget) -> str:
-    """All that a page is sent of a widget and of those in it, as JSON: what a reader of its source could find."""
+def words(figure: live.LiveFigure) -> list[str]:
+    """What a live figure says now: its readout, and all that is written in the picture but for the numbers at the axes."""
+    axes = figure.figure.axes
+    ticks = {id(text) for ax in axes for text in [*ax.get_xticklabels(which="both"), *ax.get_yticklabels(which="both")]}
+    written = [text for text in figure.figure.findobj(Text) if id(text) not in ticks and text.get_visible() and text.get_text()]
+    return [figure.readout, *[text.get_text() for text in written]]
+
+
+def state(widget: widgets.Widget) -> list[dict]:
+    """What a page is sent of a widget and of those in it."""
     found, waiting = {}, [widget]
     while waiting:
         each = waiting.pop()
@@ -139,7 +165,20 @@ def state(widget: widgets.Widget) -> str:
             parts = [getattr(each, name) for name in each.keys]
             parts += [part for several in parts if isinstance(several, list | tuple) for part in several]
             waiting += [part for part in parts if isinstance(part, widgets.Widget)]
-    return json.dumps(list(found.values()), ensure_ascii=False)
+    return list(found.values())
+
+
+def source_of(widget: widgets.Widget) -> str:
+    """All that a reader of the page's source could find of a widget."""
+
+    def strings(part):
+        if isinstance(part, dict | list | tuple):
+            for each in part.values() if isinstance(part, dict) else part:
+                yield from strings(each)
+        else:
+            yield html.unescape(str(part))
+
+    return "\n".join(strings(state(widget)))
 
 
 def look(figure) -> tuple[str, str]:

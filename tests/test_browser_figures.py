@@ -153,28 +153,77 @@ def test_a_function_that_raises_is_named_with_its_line_and_the_rest_goes_on(page
     assert browser.note(figure) == ""
 
 
-def test_a_prediction_locks_the_run_until_the_reader_commits(page):
-    asked = page.locator(".widget-vbox:has(> .widget-html:has-text('Where does it come to rest'))").first
-    asked.scroll_into_view_if_needed()
+def widget(page, words):
+    """The prediction or exercise that shows these words in its first line, scrolled into view."""
+    found = page.locator(f".widget-vbox:has(> .widget-html:has-text({words!r}))").first
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def test_a_prediction_locks_the_run_until_the_answer_is_earned(page):
+    """By the keyboard alone: Tab goes from choice to choice and on to the buttons, Space chooses."""
+    asked = widget(page, "Where does it come to rest")
     assert "The run gives" not in asked.inner_text()
-    asked.get_by_role("radio").nth(0).check()
+    asked.get_by_role("radio").nth(0).focus()
+    page.keyboard.press("Space")
+    for _ in range(3):
+        page.keyboard.press("Tab")
     assert "The run gives" not in asked.inner_text()
-    asked.get_by_role("button", name="Commit").click()
-    asked.get_by_text("The run gives").wait_for(timeout=10_000)
+    page.keyboard.press("Enter")
+    asked.get_by_text("You can try once more").wait_for(timeout=10_000)
     text = asked.inner_text()
-    assert "Nothing ever pulls the skier back" in text and "2.128" in text
+    assert "Nothing ever pulls the skier back" in text and "(tried)" in text and "The run gives" not in text
+    browser.screenshot(page, "prediction_second_try")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    asked.get_by_text("The run gives").wait_for(timeout=10_000)
+    assert "Right, at the second try." in asked.inner_text() and "2.128" in asked.inner_text()
+    assert asked.locator("[role=status]").first.inner_text().startswith("✓ Right, at the second try.")
     browser.screenshot(page, "prediction")
+
+
+def test_a_number_is_committed_by_enter_and_not_by_leaving_the_field(page):
+    asked = widget(page, "Above which learning rate does the skier no longer settle there")
+    field = asked.get_by_role("textbox")
+    field.click()
+    page.keyboard.type("0,44")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(1500)
+    assert "Not so" not in asked.inner_text(), "nothing is committed by leaving the field"
+    for entry, says in (("nan", "is no finite number"), ("0,44", "Read as 0.44. That is where it starts to overshoot")):
+        field.fill("")
+        page.keyboard.type(entry)
+        page.keyboard.press("Enter")
+        asked.get_by_text(says).wait_for(timeout=10_000)
+    field.fill("")
+    page.keyboard.type("2/2.26")
+    page.keyboard.press("Enter")
+    asked.get_by_text("Right, at the second try. Read as 0.884956.").wait_for(timeout=10_000)
+
+
+def test_an_endless_loop_in_an_exercise_is_interrupted(page):
+    """In the cell that defines it, and when the button starts the check, which JupyterLab does in a thread of its own."""
+    task = widget(page, "Clip a gradient by its norm")
+    browser.start_code(page, "def clip(g, max_norm):\n    while True: pass")
+    for start in (lambda: None, task.get_by_role("button", name="Check").click):
+        start()
+        task.get_by_text("Still checking").wait_for(timeout=20_000)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+        task.get_by_text("Stopped: it was still running").wait_for(timeout=10_000)
+    browser.run_code(page, "def clip(g, max_norm):\n    return g * min(1, max_norm / max(1e-12, (g**2).sum() ** 0.5))")
+    task.get_by_text("All checks passed").wait_for(timeout=10_000)
 
 
 def test_an_exercise_failed_and_solved(page):
     browser.run_code(page, "def largest_lr(curvatures):\n    return 1 / curvatures.max()")
-    task = page.locator(".widget-vbox:has(> .widget-html:has-text('The limit for many weights'))").first
-    task.scroll_into_view_if_needed()
+    task = widget(page, "The limit for many weights")
     browser.eventually(page, lambda: "The numbers differ" in task.inner_text())
     assert "1.16279 is expected" in task.inner_text()
     browser.screenshot(page, "exercise_failed")
     browser.run_code(page, "def largest_lr(curvatures):\n    return 2 / curvatures.max()")
-    task.scroll_into_view_if_needed()
+    widget(page, "The limit for many weights")
     browser.eventually(page, lambda: "All checks passed" in task.inner_text())
     browser.screenshot(page, "exercise_passed")
 
@@ -219,8 +268,7 @@ def test_a_static_page_moves_without_a_kernel(page, tmp_path, monkeypatch):
 def test_the_dark_theme_stays_readable(page):
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_timeout(1500)
-    task = page.locator(".widget-vbox:has(> .widget-html:has-text('The limit for many weights'))").first
-    task.scroll_into_view_if_needed()
+    widget(page, "The limit for many weights")
     page.wait_for_timeout(500)
     browser.screenshot(page, "dark_exercise")
     figure = browser.figure(page, "A whole run")

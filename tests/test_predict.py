@@ -1,17 +1,18 @@
 """Predictions: nothing runs before the answer is earned, every wrong answer gets its reason, and there is a second try."""
 
-import json
 import signal
 import threading
 from itertools import count
 
 import pytest
 
+from coursebuild.text import Cell
 from dlcourse import predict as module
 from dlcourse import trial
 from dlcourse.live import FigureError
 from dlcourse.predict import predict, predict_number
-from tests.session import state
+from tests.predictions import given_with_a_choice, names_the_answer, shown_around
+from tests.session import Ran, source_of, state
 
 CHOICES = {"left": "The slope is negative there.", "right": True, "nowhere": "The slope is not zero."}
 BECAUSE = "It goes down there."
@@ -126,24 +127,29 @@ def test_choices_without_reasons_are_refused(choices):
 
 def test_the_page_holds_neither_reasons_nor_answer_before_they_are_earned(which, limit):
     secrets = [BECAUSE, CHOICES["left"], CHOICES["nowhere"], "2.128"]
-    assert not [text for text in secrets if text in state(which.widget)]
+    assert not [text for text in secrets if text in source_of(which.widget)]
     choose(which, "left")
-    assert [text for text in secrets if text in state(which.widget)] == [CHOICES["left"]]
+    assert [text for text in secrets if text in source_of(which.widget)] == [CHOICES["left"]]
     choose(which, "right")
-    assert [text for text in secrets if text in state(which.widget)] == [BECAUSE, CHOICES["left"], "2.128"]
+    assert [text for text in secrets if text in source_of(which.widget)] == [BECAUSE, CHOICES["left"], "2.128"]
 
     secrets = ["1.163", "2 over the curvature", "half of it", "a quarter more", "7.25"]
-    assert not [text for text in secrets if text in state(limit.widget)]
+    assert not [text for text in secrets if text in source_of(limit.widget)]
     enter(limit, "0.58")
-    assert [text for text in secrets if text in state(limit.widget)] == ["half of it"]
+    assert [text for text in secrets if text in source_of(limit.widget)] == ["half of it"]
     limit.reveal()
-    assert [text for text in secrets if text in state(limit.widget)] == ["1.163", "2 over the curvature", "half of it", "7.25"]
+    assert [text for text in secrets if text in source_of(limit.widget)] == [
+        "1.163",
+        "2 over the curvature",
+        "half of it",
+        "7.25",
+    ]
 
 
 def test_the_state_is_all_that_goes_to_the_page(which):
     """The test above sees every widget of the prediction, and what the radio buttons say."""
-    seen = json.loads(state(which.widget))
-    assert len(seen) >= 8 and ["left", "right", "nowhere"] in [each.get("_options_labels") for each in seen]
+    seen = state(which.widget)
+    assert len(seen) >= 8 and ("left", "right", "nowhere") in [each.get("_options_labels") for each in seen]
 
 
 # Numbers
@@ -336,3 +342,43 @@ def test_without_a_kernel_the_reasons_can_be_opened():
     assert page.count("<details>") == 3 and 'title="Not so. The slope is negative there."' in page
     page = predict_number("The limit?", 0.5, 0.1, because='It is "half".').still()["text/html"]
     assert page.count("<details>") == 1 and 'title="0.5. It is &quot;half&quot;."' in page
+
+
+# The gate over the lectures
+
+
+@pytest.mark.parametrize(
+    ("answer", "tolerance", "unit", "text", "found"),
+    [
+        (0.885, 0.01, "", "It settles up to lr = 0.88 here.", "0.88"),
+        (0.885, 0.01, "", "It settles up to 0,8849.", "0,8849"),
+        (0.885, 0.01, "", "It settles up to 0.91, in 885 steps, at w0.885.", None),
+        (0.62, 0.035, "share", "The best of them is right in 62 % of the cases.", "62 %"),
+        (0.62, 0.035, "share", "The nearest neighbour reaches 0.652.", None),
+        (62, 3.5, "%", "The best of them is right in 62 % of the cases.", "62 %"),
+        (-6.02, 0.06, "", "The exponent is −6.0 here.", "−6.0"),
+        (6, 0.01, "", "Step 6 of 6: x = 3", None),
+        (6, 0.01, "", "dy/dx = 6", "6"),
+        (6, 0.01, "", "the slope 6.0 at x", "6.0"),
+    ],
+)
+def test_a_number_that_gives_the_answer_away_is_found(answer, tolerance, unit, text, found):
+    assert (names_the_answer(predict_number("?", answer, tolerance, unit=unit), text) or "").strip() == (found or "")
+
+
+def test_what_stands_near_a_prediction_is_looked_at():
+    cells = [
+        Ran(Cell("markdown", "The noise is 0.09.", 1)),
+        Ran(Cell("code", "", 2), shown=["At rest at 0.2."]),
+        Ran(Cell("code", "", 3), shown=["the figure above"]),
+        Ran(Cell("markdown", "the text above", 4)),
+        Ran(Cell("code", "", 5), printed="its own"),
+        Ran(Cell("code", "", 6), shown=["one: 2.13", "its title"]),
+        Ran(Cell("code", "", 7), printed="between 0.09"),
+        Ran(Cell("code", "", 8), shown=["two"]),
+        Ran(Cell("code", "", 9), shown=["three"], printed="more"),
+    ]
+    seen = [text for _, text in shown_around(cells, 4) if text]
+    assert seen == ["the figure above", "the text above", "its own", "one: 2.13", "its title", "between 0.09", "two"]
+    question = predict("Where?", {"at 0.2": "No.", "at 2.13, in the noise of 0.09": True, "at 7": "No."})
+    assert given_with_a_choice(cells, 4, question) == [(2.13, "one: 2.13")]

@@ -7,7 +7,18 @@ import pytest
 
 from coursebuild.text import read_source
 from dlcourse.live import Button, Choice, Function, Text
+from dlcourse.predict import Choose, Estimate
 from tests.conftest import ROOT
+from tests.predictions import (
+    asked_anew,
+    commit,
+    given_with_a_choice,
+    names_the_answer,
+    right_entries,
+    shown_around,
+    wrong_entries,
+)
+from tests.session import source_of
 
 pytestmark = pytest.mark.parametrize("source", sorted((ROOT / "lectures" / "src").glob("*.py")), ids=lambda path: path.stem)
 
@@ -80,24 +91,77 @@ def test_every_loop_steps_resets_and_repeats(source, lecture):
 
 
 def test_every_prediction_accepts_every_answer(source, lecture):
+    """Each wrong answer and then a right one, two wrong ones, and the answer asked for; none gives more away than it must."""
     assert len(lecture.predictions) >= 3
     for question in lecture.predictions:
         assert not question.committed and question.static_html()
-        if hasattr(question, "choices"):
-            for choice in question.choices:
-                question.entry.value = choice
-                right, words = question.judge()
-                assert right is (choice == question.answer) and words.strip(), question.question
-            question.entry.value = question.answer
-        else:
-            for low, high, reason in question.hints:
-                question.entry.unobserve_all()
-                question.entry.value = str((low + high) / 2)
-                right, words = question.judge()
-                assert not right and words.startswith(reason)
-            question.entry.value = str(question.answer)
-        question.commit()
+        wrong, right = wrong_entries(question), right_entries(question)
+        for entry, reason in wrong:
+            ran = []
+            asked = asked_anew(question, lambda ran=ran: ran.append(1))
+            commit(asked, entry)
+            assert asked.right is False and reason in asked.said, f"{question.question} {entry}: {asked.said}"
+            if asked.tries > 1:
+                assert not asked.committed and not ran
+                hidden = {question.because, *[why for _, why in wrong]} - {reason, "", "Too small.", "Too large."}
+                assert not [why for why in hidden if why in source_of(asked.widget)], question.question
+                commit(asked, right[0])
+                assert asked.right and asked.committed and ran == [1] and "at the second try" in asked._answer.value
+        for (first, _), (second, reason) in pairwise([*wrong, wrong[0]]) if len(wrong) > 1 else []:
+            asked = asked_anew(question)
+            commit(asked, first)
+            commit(asked, second)
+            assert asked.right is False and asked.committed and asked.answer_text() in asked.said
+            assert reason in asked.said and question.because in asked.said, f"{question.question} {first}, {second}"
+        for entry in right:
+            asked = asked_anew(question)
+            commit(asked, entry)
+            assert asked.right and len(asked.tried) == 1, f"{question.question} {entry}: {asked.said}"
+        asked = asked_anew(question)
+        commit(asked, wrong[0][0])
+        asked.reveal()
+        assert asked.committed and asked.right is False and question.because in asked.said
+        commit(question, right[0])
         assert question.right and question.errors == [], question.question
+
+
+def test_no_reason_gives_the_answer_away_before_the_second_try(source, lecture):
+    given_away = [
+        f"{question.question} {entry}: {reason}"
+        for question in lecture.predictions
+        if question.tries > 1
+        for entry, reason in wrong_entries(question)
+        if (question.answer in reason if isinstance(question, Choose) else names_the_answer(question, reason))
+    ]
+    assert not given_away, "\n".join(given_away)
+
+
+def test_no_number_is_given_away_before_it_is_asked_for(source, lecture):
+    """After Run All neither the figure above a prediction nor what comes below it, up to its second figure, shows the answer.
+
+    The text right above is looked at, too. What stands further away may hold the same number for another reason.
+    """
+    given_away = [
+        f"{question.question}: {where} says {number}: {text.strip()[:300]}"
+        for i, ran in enumerate(lecture.cells)
+        for question in ran.predictions
+        if isinstance(question, Estimate)
+        for where, text in shown_around(lecture.cells, i)
+        if (number := names_the_answer(question, text))
+    ]
+    assert not given_away, "\n".join(given_away)
+
+
+def test_no_choice_is_given_away_by_its_number(source, lecture):
+    """'at w = 2.13' is, when the figure below says 2.13, and no other choice nor anything above has that number."""
+    given_away = [
+        f"{question.question} {question.answer}: below stands {number:g}: {text.strip()[:300]}"
+        for i, ran in enumerate(lecture.cells)
+        for question in ran.predictions
+        if isinstance(question, Choose)
+        for number, text in given_with_a_choice(lecture.cells, i, question)
+    ]
+    assert not given_away, "\n".join(given_away)
 
 
 def test_exercises_start_unsolved_and_their_solutions_pass(source, lecture):
@@ -109,6 +173,10 @@ def test_exercises_start_unsolved_and_their_solutions_pass(source, lecture):
     assert not re.search(r"default_rng\(\s*\)", text), "a generator without a seed draws other numbers each time"
     for task in lecture.exercises.values():
         assert task.state in ("open", "failed"), f"{task.title} is solved before the reader has done anything"
+        assert getattr(lecture.names.get(task.uses), "of_exercise", None) is None, f"a cell writes over {task.uses}"
+        before = task.message
+        task.run()
+        assert task.message == before, "a check draws the same inputs each time"
         if task.solution is not None:
             lecture.names[task.uses] = task.solution
             task.run()

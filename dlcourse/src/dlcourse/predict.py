@@ -256,7 +256,8 @@ class Estimate(_Prediction):
             raise FigureError(f"a share lies between 0 and 1, got the answer {answer}; an answer in percent has unit='%'")
         if not unit and re.search(r"\b(in|many|what|which) (per ?cent|%)", question, re.I):
             raise FigureError("the question asks for percent: give the answer in percent and say unit='%'")
-        self.answer, self.tolerance, self.hints, self.because, self.unit = answer, tolerance, list(hints), because, unit
+        self.answer, self.tolerance = float(answer), float(tolerance)
+        self.hints, self.because, self.unit = list(hints), because, unit
         entry = widgets.Text(placeholder="a number, then Enter", layout={"width": "220px"}, continuous_update=False)
         super().__init__(question, then, entry)
         # A number is committed by Enter or the button, not by leaving the field. Enter comes beside the new text.
