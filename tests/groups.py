@@ -1,44 +1,48 @@
 """Which tests stay together on one worker, in which order, and what each lecture and homework cost.
 
-A lecture is run once, so all its tests form one group; so do a file's tests of one homework, and elsewhere a whole file's. A plugin of pytest, registered by conftest.py.
+A lecture is run once, so all its tests form one group; so do a file's tests of one homework, and elsewhere a whole file's. A
+plugin of pytest, registered by conftest.py.
 """
 
 import re
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
-SHARED = re.compile(r"tests/lectures/test_(?P<number>\d\d)\.py")
+LECTURE = re.compile(r"tests/lectures/(?:test_(\d\d)\.py::|test_\w+\.py::\w+\[(\d\d)[_-])")
+HOMEWORK = re.compile(r"tests/homework/\w+\.py::\w+\[(?:[^-\]]*-)?(hw\d+)[_-]")
 
 
-def group_of(item) -> str:
-    """The name of the group that a test belongs to."""
-    path = item.path.relative_to(item.config.rootpath).as_posix()
-    own = SHARED.fullmatch(path)
-    if own:
-        return f"lecture {own['number']}"
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    source, master = parameters.get("source"), parameters.get("path")
-    if isinstance(source, Path) and "lecture" in item.fixturenames:
-        return f"lecture {source.stem[:2]}"
-    name = path.removeprefix("tests/").removesuffix(".py")
-    return f"{name} {master.stem}" if name.startswith("homework/") and isinstance(master, Path) else name
+def group_of(nodeid: str) -> str:
+    """The name of the group that a test belongs to, by its id."""
+    lecture, homework = LECTURE.match(nodeid), HOMEWORK.match(nodeid)
+    if lecture:
+        return f"lecture {lecture[1] or lecture[2]}"
+    file = nodeid.split("::")[0].removeprefix("tests/").removesuffix(".py")
+    return f"{file} {homework[1]}" if homework else file
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     places: dict[str, int] = {}
     for item in items:
-        group = group_of(item)
-        item.add_marker(pytest.mark.xdist_group(group))
-        item.user_properties.append(("group", group))
-        places.setdefault(group, len(places))
-    items.sort(key=lambda item: places[dict(item.user_properties)["group"]])
+        places.setdefault(group_of(item.nodeid), len(places))
+    items.sort(key=lambda item: places[group_of(item.nodeid)])
+
+
+@pytest.hookimpl(optionalhook=True)  # where xdist is not installed, nobody asks
+def pytest_xdist_make_scheduler(config, log):
+    """Groups by our own rule: xdist 3.8 writes its mark's group to item._nodeid, which pytest 9 does not read any more."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "xdist_group(name): tests that one worker runs (also where xdist is not installed)")
     if not hasattr(config, "workerinput"):  # the process that hears of all tests
         config.pluginmanager.register(Costs())
 
@@ -51,7 +55,7 @@ class Costs:
         self.count: dict[str, int] = defaultdict(int)
 
     def pytest_runtest_logreport(self, report):
-        group = dict(report.user_properties).get("group", "")
+        group = group_of(report.nodeid)
         if group.startswith(("lecture ", "homework/")):
             self.seconds[group] += report.duration
             self.count[group] += report.when == "call"
