@@ -51,7 +51,7 @@ STILL = {
     "How far does it roll?": ["The answer", "run this cell again"],
     "Exercise: Double it": ["(2 minutes, easy)", "Write double() in the cell above", "run this cell again"],
 }
-VISIBLE = "!!e.checkVisibility() && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().height > 0"
+VISIBLE = "e.checkVisibility({visibilityProperty: true}) && e.getBoundingClientRect().width > 0 && e.getBoundingClientRect().height > 0"
 
 
 def cells():

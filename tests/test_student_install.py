@@ -189,7 +189,9 @@ def test_live_figures_work_with_colabs_widgets(colab_python, settings, tmp_path)
     pip(colab_python, "install", "-q", "--target", str(tools), "--no-deps", str(wheel))
     pip(colab_python, "install", "-q", "--target", str(tools), "pytest", "pytest-timeout")
     path = os.pathsep.join([str(tools), str(ROOT)])
-    tests = [str(ROOT / "tests" / name) for name in ("test_live.py", "test_check.py", "test_predict.py")]
+    tests = [
+        str(ROOT / "tests" / name) for name in ("test_live.py", "test_check.py", "test_predict.py", "test_without_kernel.py")
+    ]
     command = [colab_python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stdout[-4000:]

@@ -22,22 +22,23 @@ GONE = "The kernel has stopped or was restarted, and nothing here answers. Run t
 # ipywidgets gives the class jupyter-widgets-disconnected to a view whose kernel restarts, and to one that never had any.
 # .jp-NotebookPanel is JupyterLab and Notebook 7: there the reader keeps what was on the page. Everywhere else a widget without
 # a kernel makes room for the still one. A kernel that is shut down is seen in JupyterLab's toolbar alone, which says the same
-# for a moment when a connection comes back: hence the two seconds.
+# for a moment when a connection comes back: hence the two seconds. :has() stands where nothing moves, neither at the root
+# nor at the notebook, since each frame of a run would be looked through: a lecture has twenty of these.
 WIDGET_STYLE = """<style>
 .dlcourse-still-%(token)s, .dlcourse-gone { display: none }
-.jp-NotebookPanel .jp-OutputArea-child:has(.dlcourse-still-%(token)s) { display: none }
-.dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.dlcourse-live *) > .dlcourse-gone { display: block; height: auto }
+.dlcourse-live-%(token)s.jupyter-widgets-disconnected > .dlcourse-gone { display: block; height: auto }
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected .jupyter-button,
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected::before,
 .dlcourse-live-%(token)s .jupyter-widgets-disconnected::before { display: none }
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected :is(input, select, textarea, .slider-container) {
   opacity: .5; pointer-events: none }
 .dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.jp-NotebookPanel *) { display: none }
-:root:has(.dlcourse-live-%(token)s.jupyter-widgets-disconnected:not(.jp-NotebookPanel *)) .dlcourse-still-%(token)s {
-  display: block }
-.jp-NotebookPanel:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown], [data-status=dead]))
-  .dlcourse-live-%(token)s:not(.dlcourse-live *) > .dlcourse-gone {
+body:is(.jp-Notebook, :not([data-jp-theme-name])):has(.dlcourse-live-%(token)s.jupyter-widgets-disconnected)
+  .dlcourse-still-%(token)s { display: block }
+.jp-NotebookPanel-toolbar:has(.jp-Notebook-ExecutionIndicator:is([data-status=unknown], [data-status=dead])) ~ *
+  .dlcourse-live-%(token)s:not(.jupyter-widgets-disconnected) > .dlcourse-gone {
   display: block; height: auto; animation: dlcourse-wait 2s }
+.dlcourse-live .dlcourse-live > .dlcourse-gone { display: none !important }
 @keyframes dlcourse-wait { from, to { height: 0; min-height: 0; margin: 0; visibility: hidden } }
 </style>"""
 
@@ -51,7 +52,7 @@ STILL_STYLE = """<style>
 .jp-OutputArea-child:has(.dlcourse-still) + .jp-OutputArea-child > .jupyter-widgets:not(:has(*)) { display: none }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within) { cursor: pointer }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within)::before {
-  content: "▸ code"; margin-left: var(--jp-cell-prompt-width); color: #666; font-family: sans-serif }
+  content: "▸ code"; margin-left: var(--jp-cell-prompt-width); font-family: sans-serif; opacity: .7 }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within) > .jp-InputArea { display: none }
 .code_cell.celltag_folded > .input .input_area { max-height: 2em; overflow: auto; resize: vertical }
 </style>"""

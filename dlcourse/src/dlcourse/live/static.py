@@ -79,16 +79,18 @@ def strips(figure: Figure) -> list[dict]:
 def bundle(figure: Figure) -> dict[str, str]:
     """The figure for pages without a kernel, MIME type -> content: title, picture and readout as they are now.
 
-    Where no page will ever have a kernel, the HTML is `page` instead.
+    Where no page will ever have a kernel, the HTML moves: see `page`.
     """
     with figure.lock:
         png = base64.b64encode(figure.picture.encode("png")).decode()
-        text, title, readout = f"{figure.title}: {figure.readout}", html.escape(figure.title), html.escape(figure.readout)
-    if without_kernel.everywhere():
-        return {"text/plain": text, "text/html": page(figure), "image/png": png}
-    image = f'<img src="data:image/png;base64,{png}" alt="{title}" style="max-width:100%">'
-    found = figure.widget.still(f"<p><b>{title}</b></p><p>{image}</p><p>{readout}</p>", without_kernel.TO_MOVE)
-    return {"text/plain": text, "text/html": found, "image/png": png}
+        title, readout = html.escape(figure.title), html.escape(figure.readout)
+        text = f"{figure.title}: {figure.readout}"
+        if without_kernel.everywhere():
+            body = page(figure)
+        else:
+            image = f'<img src="data:image/png;base64,{png}" alt="{title}" style="max-width:100%">'
+            body = f"<p><b>{title}</b></p><p>{image}</p><p>{readout}</p>"
+    return {"text/plain": text, "text/html": figure.widget.still(body, without_kernel.TO_MOVE), "image/png": png}
 
 
 def page(figure: Figure) -> str:
