@@ -319,6 +319,9 @@ def test_an_interrupt_that_the_kernel_ignores_reaches_the_check(namespace):
         namespace["double"] = lambda x: signal.raise_signal(signal.SIGINT)
         assert "Stopped:" in doubling().message
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        namespace["double"] = lambda x: 2 * x
+        assert doubling().state == "passed"
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN, "outside a check the kernel has it as before"
     finally:
         signal.signal(signal.SIGINT, before)
 
