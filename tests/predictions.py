@@ -80,6 +80,11 @@ def numbers(text):
     return {float(found[1].replace(",", ".").replace("−", "-")) for found in NUMBER.finditer(text)}
 
 
+def names_the_choice(question, text):
+    """Whether a text holds the right choice. A choice of a single word may stand in a text that says nothing about it."""
+    return len(question.answer.split()) > 1 and question.answer in text
+
+
 def given_with_a_choice(cells, i, question):
     """Numbers that mark the right choice alone, stand nowhere above it, and are shown below it, with what shows them."""
     others = [choice for choice in question.choices if choice != question.answer]

@@ -301,7 +301,7 @@ def run_figure():
     )
 
     @fig.control(
-        start=Slider(-3.2, 3.2, value=2.6, step=0.05),
+        start=Slider(-3.2, 3.2, value=-2.6, step=0.05),
         lr=Slider(0.02, 2.0, value=0.1, step=0.02, label="learning rate lr"),
     )
     def _(start, lr):

@@ -797,7 +797,7 @@ def test_old_gradients_make_the_loss_go_up_and_down(lecture):
     rng = np.random.default_rng(3)
     X, y = torch.tensor(rng.normal(size=(8, 3))), torch.tensor(rng.normal(size=(8, 1)))
     w, losses = torch.zeros(3, 1, dtype=torch.float64, requires_grad=True), []
-    optimizer = torch.optim.SGD([w], lr=0.02)
+    optimizer = torch.optim.SGD([w], lr=0.022)
     for _ in range(30):
         optimizer.zero_grad()
         loss = ((X @ w - y) ** 2).sum()

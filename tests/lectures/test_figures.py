@@ -14,6 +14,7 @@ from tests.predictions import (
     commit,
     given_with_a_choice,
     names_the_answer,
+    names_the_choice,
     right_entries,
     shown_around,
     wrong_entries,
@@ -131,7 +132,7 @@ def test_no_reason_gives_the_answer_away_before_the_second_try(source, lecture):
         for question in lecture.predictions
         if question.tries > 1
         for entry, reason in wrong_entries(question)
-        if (question.answer in reason if isinstance(question, Choose) else names_the_answer(question, reason))
+        if (names_the_choice(question, reason) if isinstance(question, Choose) else names_the_answer(question, reason))
     ]
     assert not given_away, "\n".join(given_away)
 
