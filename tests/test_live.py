@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dlcourse import live, notebook
-from dlcourse.live import Button, Choice, FigureError, Function, Integer, LiveFigure, Slider, Switch, Text
+from dlcourse.live import Button, Choice, FigureError, Function, Integer, LiveFigure, Slider, Switch, Text, static
 from dlcourse.live import figure as figure_module
 from dlcourse.live import loop as loop_module
 
@@ -493,6 +493,14 @@ def test_a_static_page_holds_a_picture_for_every_step(monkeypatch, put_out):
     assert page.count('<input type="range"') == 3, "two controls and the run"
     assert page.count("data:image/webp;base64,") > 6 + 20 + 20
     assert fig.readout == "n = 0, size 1.0", "making the page leaves the figure as it was"
+
+
+def test_a_static_page_begins_at_the_value_whose_picture_it_shows():
+    fig = dot(x=Slider(-1, 1, value=0.123, step=0.001))
+    (strip,) = static.strips(fig)
+    start = strip["frames"][strip["start"]]
+    assert start["label"] == "0.123" and start["words"] == fig.readout == "x = 0.12, y = 0.02"
+    assert len(strip["frames"]) == static.FRAMES
 
 
 def test_a_plain_figure_without_controls_is_shown_too(put_out):

@@ -49,12 +49,13 @@ body:is(.jp-Notebook, :not([data-jp-theme-name])):has(.dlcourse-live-%(token)s.j
 STILL_STYLE = """<style>
 .dlcourse-why::after { content: attr(title) }
 .dlcourse-why > span { display: none }
+.dlcourse-still summary { display: list-item; cursor: pointer }
 .jp-OutputArea-child:has(.dlcourse-still) + .jp-OutputArea-child > .jupyter-widgets:not(:has(*)) { display: none }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within) { cursor: pointer }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within)::before {
   content: "▸ code"; margin-left: var(--jp-cell-prompt-width); font-family: sans-serif; opacity: .7 }
 main > .celltag_folded > .jp-Cell-inputWrapper:not(:focus, :focus-within) > .jp-InputArea { display: none }
-.code_cell.celltag_folded > .input .input_area { max-height: 2em; overflow: auto; resize: vertical }
+.code_cell.celltag_folded > .input .input_area { max-height: 1.8em; overflow: auto; resize: vertical }
 </style>"""
 
 

@@ -53,17 +53,19 @@ def strips(figure: Figure) -> list[dict]:
     """Pictures and readouts along each control, the others at their present values, which are restored."""
     found = []
     for name, control in figure.controls.items():
-        values = control.frames(FRAMES)
+        values = list(control.frames(FRAMES))
         if not values:
             continue
         before = figure.widgets[name].value
+        close = [abs(v - before) if isinstance(before, int | float) else v != before for v in values]
+        start = close.index(min(close))
+        values[start] = before  # the page begins with the picture of this very value
         frames = []
         for value in values:
             figure.set(**{name: value})
             frames.append(_frame(figure, f"{value:.4g}" if isinstance(value, float) else str(value)))
         figure.set(**{name: before})
-        close = [abs(v - before) if isinstance(before, int | float) else v != before for v in values]
-        found.append({"label": control.label or name, "start": close.index(min(close)), "frames": frames})
+        found.append({"label": control.label or name, "start": start, "frames": frames})
     if figure.run is not None:
         frames = []
         figure.run.reset()
