@@ -209,8 +209,8 @@ def run_inside(venv: Path, *words: str, show: Callable[[str], None] = lambda lin
 
 
 def clear(venv: Path) -> None:
-    """Empty the folder, but for the mark. The interpreter goes first: once pyvenv.cfg is gone, it is the base one."""
-    for path in sorted(venv.iterdir(), key=lambda path: (path.name != "bin", path.name == "pyvenv.cfg")):
+    """Empty the folder, but for the mark. pyvenv.cfg goes last: without it, bin/python is the base interpreter."""
+    for path in sorted(venv.iterdir(), key=lambda path: path.name == "pyvenv.cfg"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         elif path.name != UNFINISHED:

@@ -178,6 +178,7 @@ class SmallCourse:
             "PIP_INDEX_URL": ordinary_index(folder / "index"),
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_NO_CACHE_DIR": "1",
+            "PIP_NO_COMPILE": "1",
         }
 
     @property
