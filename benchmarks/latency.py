@@ -7,7 +7,7 @@ import statistics
 from coursebuild.settings import Settings
 
 # The reference figures are 600x400, those of the lecture larger.
-LECTURE = ["Where is down?", "The race", "How much of each mode is left after one step"]
+LECTURE = ["A whole run", "The race"]
 PRESSES = 25
 LIMIT_MS, LIMIT_RATE = 33, 30
 CELL = """\

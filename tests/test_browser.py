@@ -9,7 +9,7 @@ from coursebuild import text
 from tests import browser
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.receipt("browser", "Makefile")]
 LECTURES = sorted((ROOT / "lectures").glob("*.ipynb"))
 
 
@@ -30,6 +30,7 @@ def test_lab_answers(lab_url):
         assert answer.status == 200 and "/lab" in answer.url
 
 
+@pytest.mark.receipt("lectures/*.ipynb")
 def test_lab_opens_the_first_lecture_without_asking_anything(lab_url, page):
     page.goto(lab_url, wait_until="domcontentloaded")
     page.wait_for_function(browser.READY, timeout=60_000)
@@ -42,7 +43,7 @@ def test_lab_opens_the_first_lecture_without_asking_anything(lab_url, page):
     assert page.locator(".Toastify__toast").count() == 0
 
 
-@pytest.mark.receipt("lecture", "browser")
+@pytest.mark.receipt("lecture")
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
 def test_lecture_runs_in_the_browser(path, lab_url, page):
     before = path.read_bytes()

@@ -10,7 +10,7 @@ from coursebuild.execute import execute
 from coursebuild.text import TAGS
 from tests import browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.receipt("browser")]
 
 SETUP = """
 import numpy as np
