@@ -13,6 +13,12 @@ from tests.conftest import ROOT
 
 SOURCES = {path.stem[:2]: path for path in sorted((ROOT / "lectures" / "src").glob("*.py"))}
 WRONG, RIGHT = 6, 3  # at least, for each exercise
+OPEN = [
+    line
+    for line in (ROOT / "tests" / "lectures" / "answers" / "open.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+]
+WAITING = {"02"}  # whose answers are still to be written, by someone who has not seen the checks
 
 
 def answers_of(number: str) -> list[Answer]:
@@ -24,12 +30,14 @@ def answers_of(number: str) -> list[Answer]:
 
 
 def each(is_right):
-    return [
-        pytest.param(source, answer, id=f"{number}-{answer.question}-{answer.name}")
-        for number, source in SOURCES.items()
-        for answer in answers_of(number)
-        if answer.is_right is is_right
-    ]
+    found = []
+    for number, source in SOURCES.items():
+        for answer in answers_of(number):
+            if answer.is_right is is_right:
+                name = f"{number}-{answer.question}-{answer.name}"
+                marks = [pytest.mark.xfail(strict=True, reason="listed in open.txt")] if name in OPEN else []
+                found.append(pytest.param(source, answer, id=name, marks=marks))
+    return found
 
 
 def told(lecture, answer) -> tuple[str, str]:
@@ -53,7 +61,12 @@ def test_a_right_answer_passes(source, lecture, answer):
     assert state == "passed", message
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=lambda path: path.stem)
+def counted():
+    waits = pytest.mark.xfail(strict=True, reason="its answers are not written yet")
+    return [pytest.param(path, id=path.stem, marks=[waits] if number in WAITING else []) for number, path in SOURCES.items()]
+
+
+@pytest.mark.parametrize("source", counted())
 def test_each_exercise_has_enough_answers(source, lecture):
     answers = answers_of(source.stem[:2])
     assert {answer.question for answer in answers} == set(lecture.exercises)
@@ -61,3 +74,8 @@ def test_each_exercise_has_enough_answers(source, lecture):
         own = [answer for answer in answers if answer.question == name]
         assert sum(not answer.is_right for answer in own) >= WRONG and sum(answer.is_right for answer in own) >= RIGHT, name
         assert len({answer.source for answer in own}) == len(own), name
+
+
+def test_the_open_list_names_answers_that_are_there():
+    names = {f"{number}-{answer.question}-{answer.name}" for number in SOURCES for answer in answers_of(number)}
+    assert set(OPEN) <= names and len(set(OPEN)) == len(OPEN)
