@@ -41,7 +41,7 @@ def test_enough_submissions_are_honest():
         assert all(why for _, why in entry.otter.values())
 
 
-@pytest.mark.receipt("engine", "hw1", "tests/sample_class/**")
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_otter_agrees(hw1, tmp_path, monkeypatch):
     # After other tests __main__ may be IPython's, which lacks what spawn asks for.

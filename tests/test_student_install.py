@@ -89,7 +89,7 @@ def lecture_notebook(source: Path, settings, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.receipt("lecture", "kit", "build")
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("source", LECTURES, ids=lambda path: path.stem)
 def test_a_lecture_alone_runs_on_colab_and_adds_dlcourse_only(source, colab, published, tmp_path):
@@ -103,7 +103,7 @@ def test_a_lecture_alone_runs_on_colab_and_adds_dlcourse_only(source, colab, pub
     execute(path, kernel="colab")  # the second time finds everything in place
 
 
-@pytest.mark.receipt("kit", "build")
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_homework_alone_is_checked_and_exported_on_colab(course, colab, published, tmp_path):
     """Its answer is written, then all cells are run, the export too; only dlcourse is added to what is there."""
@@ -126,7 +126,7 @@ def test_a_homework_alone_is_checked_and_exported_on_colab(course, colab, publis
     assert len(list(path.parent.glob("hw0_*.zip"))) == 1
 
 
-@pytest.mark.receipt("kit", "build")
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_without_the_wheel_the_first_cell_fails(colab, published, tmp_path):
     """The wheel that the test above serves is what makes it pass."""
@@ -180,7 +180,7 @@ def test_installing_moves_no_installed_version(monkeypatch):
         install._install(["x>=1"])
 
 
-@pytest.mark.receipt("kit", "build")
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_live_figures_work_with_colabs_widgets(colab_python, settings, tmp_path):
     """The unit tests of live figures, checks and predictions under ipywidgets 7.7, ipykernel 6 and an older matplotlib."""
