@@ -5,6 +5,7 @@ import io
 import re
 import threading
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 from PIL import Image
@@ -664,6 +665,8 @@ def test_a_run_can_be_slowed_by_keyboard():
 
 @pytest.fixture
 def sent(monkeypatch):
+    if widgets.__version__.startswith("7."):
+        pytest.skip("ipywidgets 7 sends by a comm that these tests do not hear")
     """What widgets send to the page: (kind of widget, names of what is in the message)."""
     from ipywidgets import Widget
 
