@@ -1,6 +1,6 @@
 """Live figures, predictions and exercises in a real JupyterLab, by mouse and keyboard.
 
-They are those of tests/samples/live_figures.py; tests/test_browser.py runs the lectures' own.
+They are those of tests/pages/live_figures.py; tests/test_browser.py runs the lectures' own.
 """
 
 import re
@@ -12,8 +12,8 @@ from coursebuild import text
 from tests import browser
 from tests.conftest import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.receipt("browser", "tests/samples/**")]
-SAMPLE = ROOT / "tests" / "samples" / "live_figures.py"
+pytestmark = [pytest.mark.browser, pytest.mark.receipt("browser", "tests/pages/**")]
+SAMPLE = ROOT / "tests" / "pages" / "live_figures.py"
 POINT, RUN, READERS = "A point on a curve", "A run in two panels", "Your curve beside ours"
 
 
