@@ -95,7 +95,7 @@ def test_the_master_passes(names, tests, seed):
             test.run(names, seed)
 
 
-@pytest.mark.receipt("kit", "build", "hw1")
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_master_passes_where_a_network_is_trained(names, tests, seed):
     trained = [test for test in tests if is_slow(test)]

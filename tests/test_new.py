@@ -134,7 +134,7 @@ def copy(tmp_path_factory):
 
 def make(run, *words):
     """Make, with this interpreter and no set-up."""
-    return run("make", "-o", "setup", f"PY={sys.executable}", *words)
+    return run("make", "--no-print-directory", "-o", "setup", f"PY={sys.executable}", *words)
 
 
 @pytest.mark.timeout(300)

@@ -12,7 +12,7 @@ from tests.homework.marking import Homework
 from tests.homework.particulars import ROOT, Particulars
 
 WORKS = {path: particulars.of(name) for name, path in sorted(particulars.masters().items())}
-SLOW = pytest.mark.receipt("kit", "build", "homework")
+SLOW = pytest.mark.slow
 SEEDS = {0: [], 1: [SLOW], 2: [SLOW]}
 WRONG, RIGHT = 6, 2  # at least, for each question
 

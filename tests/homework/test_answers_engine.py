@@ -59,7 +59,7 @@ def test_bundles_hold_every_answer_once(path):
         assert len({answer.question for answer in bundle}) == len(bundle)
 
 
-@pytest.mark.receipt("engine", "homework", "homework/{lecture}/**", "tests/sample_class/**")
+@pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("path", WORKS, ids=lambda path: path.stem)
 def test_the_engine_grades_every_answer(path, settings, show):
